@@ -79,7 +79,8 @@ pub(crate) fn write(task: Task, bprm: Binprm, caps: u64, scratch: &mut Scratch, 
             copy_paths(lane);
         }
     }
-    // `copy_paths` may have written these fields, so the verifier knows nothing about their values.
+    // `copy_near_names` and `copy_paths` may have written these fields. They are in a map, so the
+    // verifier knows nothing about their values.
     // SAFETY: fields of the live value.
     let (exe_len, cwd_len, exe_flags, cwd_flags) = unsafe {
         (

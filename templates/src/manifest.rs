@@ -53,10 +53,11 @@ const LISTS: [(&str, &str); 16] = [
     ("volume_device", "volumeDevices"),
 ];
 
-/// In a node affinity this block occurs once; in a pod affinity it is an element of a list.
+/// In a node affinity this block occurs once. In a pod affinity Kubernetes has a list of them; no
+/// template uses that, and it is not supported here.
 const NODE_SELECTOR: &str = "required_during_scheduling_ignored_during_execution";
 
-/// Blocks that occur once. A block that is in neither list is an error.
+/// Blocks that occur once. Any block that is not named here or above is an error.
 const SINGLE: [&str; 33] = [
     "affinity",
     "capabilities",
@@ -179,8 +180,7 @@ fn plain(value: &Value, address: &str) -> Result<serde_json::Value, Error> {
     })
 }
 
-/// Converts a name to camelCase: `host_pid` becomes `hostPID`; most other names have no
-/// abbreviations.
+/// Converts a name to camelCase. Abbreviations, such as in `host_pid`, need an entry here.
 fn camel_case(name: &str) -> String {
     match name {
         "host_pid" => return "hostPID".into(),

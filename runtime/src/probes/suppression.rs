@@ -24,7 +24,7 @@ use crate::suppression::{
     totals::Tally,
 };
 
-/// [`Suppressed`] of all rules as words, the value type of the map.
+/// Number of words in a value of the map, which has a [`Suppressed`] for each rule.
 const RULES_WORDS: usize = size_of::<[Suppressed; MAX_RULES]>() / 8;
 
 /// The probes' counts of suppressed execs.

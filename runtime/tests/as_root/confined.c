@@ -1,5 +1,5 @@
-// confined COMMAND...: executes COMMAND as a container runtime starts a container by the pod's
-// manifest. COMMAND has CAP_BPF, CAP_PERFMON, no_new_privs and a read-only root. Its seccomp filter
+// confined COMMAND...: executes COMMAND with the restrictions that a container runtime puts on the
+// sidecar of templates/plain-yaml/pod.yaml. COMMAND has CAP_BPF, CAP_PERFMON, no_new_privs and a read-only root. Its seccomp filter
 // refuses perf_event_open(2), and most of what RuntimeDefault refuses
 // (docs.docker.com/engine/security/seccomp, moby profiles/seccomp/default.json). The test compiles
 // this program statically.

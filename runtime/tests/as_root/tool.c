@@ -68,7 +68,8 @@ static int replay(char **args) {
     return 0;
 }
 
-// announce FILE NUMBER PORT: announces its PID namespace; executes FILE at once after 204.
+// announce FILE NUMBER PORT: announces its PID namespace. After 204 it executes FILE at once, with
+// NUMBER as its argument.
 static int announce(char **args) {
     char link[64] = {0}, request[256], response[256] = {0};
     if (readlink("/proc/self/ns/pid", link, sizeof link - 1) < 0) die("readlink");

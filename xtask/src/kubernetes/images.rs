@@ -1,5 +1,6 @@
 //! The images of the node, as archives in docker's format, which containerd imports. The node has
-//! no way to a registry, so the images have the names that the shipped manifests ask for.
+//! no way to a registry, so the images have the names that the shipped manifests and containerd's
+//! configuration ask for.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -11,7 +12,8 @@ use tar::{Builder, EntryType, Header};
 use super::layout::{PAUSE_IMAGE, Run, WORKSPACE_IMAGE, exectrail_image};
 use crate::{digest, image};
 
-/// The programs that the script of `templates/plain-yaml/pod.yaml` needs, and some to execute.
+/// The programs that the script of `templates/plain-yaml/pod.yaml` needs, and some that the
+/// checks execute.
 const APPLETS: [&str; 8] = [
     "cat", "date", "echo", "readlink", "sh", "sleep", "true", "wget",
 ];

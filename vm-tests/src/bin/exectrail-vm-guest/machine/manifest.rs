@@ -60,7 +60,7 @@ impl Manifest {
         Ok(Self { pod, files })
     }
 
-    /// Writes the files of the downward API, below the root directory of an engine's files.
+    /// Writes the files of the downward API. `root` is the directory that the engine sees as `/`.
     pub(crate) fn write_files(&self, root: &Path) -> Result<()> {
         for DownwardFile { path, text } in &self.files {
             let path = root.join(path.trim_start_matches('/'));
@@ -124,7 +124,7 @@ impl Manifest {
         self.pod["metadata"]["name"].as_str().unwrap_or_default()
     }
 
-    /// The manifest as text for Kubernetes.
+    /// The manifest as JSON, for `podman kube play`.
     pub(crate) fn text(&self) -> String {
         self.pod.to_string()
     }
