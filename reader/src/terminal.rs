@@ -52,13 +52,11 @@ impl Screen {
             keyboard: keyboard.try_clone().ok()?,
         };
         thread::spawn(move || {
-            for key in BufReader::new(keyboard).bytes() {
-                if !matches!(key, Ok(b'q' | b'Q' | CONTROL_C | CONTROL_D) | Err(_)) {
-                    continue;
-                }
-                is_left.store(true, Ordering::Relaxed);
-                return;
-            }
+            let mut keys = BufReader::new(keyboard).bytes();
+            // The keys end if the terminal is gone.
+            let _ =
+                keys.find(|key| matches!(key, Ok(b'q' | b'Q' | CONTROL_C | CONTROL_D) | Err(_)));
+            is_left.store(true, Ordering::Relaxed);
         });
         let entered = write!(io::stdout(), "{ENTER}");
         entered.and_then(|()| io::stdout().flush()).ok()?;

@@ -72,7 +72,8 @@ impl Blocks {
     /// # Errors
     /// If the file cannot be written. [`Blocks::finish`] has the reason.
     pub(super) fn add(&mut self, text: &str, line: &str, argv: &Argv<'_>) -> io::Result<()> {
-        // As JSON, the text has no line break. Without the quotes, it can be searched.
+        // In a block, a line break ends a text; as JSON, the text itself has none. The quotes are
+        // omitted, so that a search does not find them.
         let json = serde_json::Value::from(text).to_string();
         let quoted = json
             .strip_prefix('"')

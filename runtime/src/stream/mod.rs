@@ -240,7 +240,7 @@ impl Stream {
             total,
         } in self.suppressed.update(now, tallies)
         {
-            // The probes have only the causes in `suppression`.
+            // This never continues: the probes report only causes that are in `suppression`.
             let Some(reason) = cause.reason(&self.suppression) else {
                 continue;
             };

@@ -1,8 +1,8 @@
 // confined COMMAND...: executes COMMAND with the restrictions that a container runtime puts on the
-// sidecar of templates/plain-yaml/pod.yaml. COMMAND has CAP_BPF, CAP_PERFMON, no_new_privs and a read-only root. Its seccomp filter
-// refuses perf_event_open(2), and most of what RuntimeDefault refuses
-// (docs.docker.com/engine/security/seccomp, moby profiles/seccomp/default.json). The test compiles
-// this program statically.
+// sidecar of templates/plain-yaml/pod.yaml. COMMAND has CAP_BPF, CAP_PERFMON, no_new_privs and a
+// read-only root. Its seccomp filter refuses perf_event_open(2), and most of what RuntimeDefault
+// refuses (docs.docker.com/engine/security/seccomp, moby profiles/seccomp/default.json). The test
+// compiles this program statically.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/capability.h>

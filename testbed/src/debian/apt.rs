@@ -1,5 +1,5 @@
-//! Runs apt and dpkg with private sources and state, and otherwise as configured (proxies,
-//! certificates).
+//! Runs apt and dpkg with private state, for a suite also with private sources. Everything else is
+//! as configured, such as proxies and certificates.
 
 use std::{
     io,

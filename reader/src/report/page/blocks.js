@@ -9,7 +9,7 @@ class Blocks {
   constructor(begins, count) {
     this.begins = begins;
     this.count = count;
-    /** Texts by number of the block, in the order of their last use. */
+    /** Texts by number of the block, in the order in which they were last asked for. */
     this.texts = new Map();
     this.lines = new Map();
     this.details = new Map();

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Appends the `keys` of an exec after its labels. The first seven keys of `event` are those of
-/// exectrace, in its order. A shortened line has an empty argv.
+/// exectrace, in its order. In a line that is shortened, argv is left empty here.
 pub(super) fn push_exec(
     line: &mut LineBuffer<'_>,
     keys: KeySet,

@@ -13,8 +13,8 @@ use crate::{
 pub(crate) struct RecordUnreadable {
     /// The error.
     pub error: DecodeError,
-    /// Earlier such records without a line, because of the limit; `None` if this one has no line
-    /// either.
+    /// Number of earlier such records that were not logged, because of the limit; `None` if this
+    /// one is not logged either.
     pub not_logged: Option<u64>,
 }
 

@@ -55,7 +55,7 @@ fn hierarchies() -> Result<()> {
     mount("tmpfs", CGROUPS, "tmpfs", MountFlags::empty(), None)?;
     mount_hierarchy("systemd", "none,name=systemd")
         .context("cannot mount the hierarchy of systemd")?;
-    // `name hierarchy cgroups enabled`
+    // The columns are the name, the hierarchy, the number of cgroups, and whether it is enabled.
     let controllers = fs::read_to_string("/proc/cgroups")?;
     for line in controllers.lines().filter(|line| line.ends_with("\t1")) {
         let name = line.split('\t').next().unwrap_or_default();
