@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, Write as _},
-    os::fd::AsFd,
     process::ExitCode,
 };
 
@@ -10,6 +9,8 @@ use rustix::{
     event::{PollFd, PollFlags, poll},
     time::Timespec,
 };
+
+use crate::source::Stop;
 
 /// Writes to standard output. A closed reader is no error. Error messages begin with `program`.
 pub(crate) fn print(program: &str, bytes: &[u8]) -> ExitCode {
@@ -21,6 +22,14 @@ pub(crate) fn print(program: &str, bytes: &[u8]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Keeps the first error of writing, after which nothing more is wanted.
+pub(crate) fn or_stop(written: io::Result<()>, first: &mut Option<io::Error>) -> Result<(), Stop> {
+    written.map_err(|error| {
+        first.get_or_insert(error);
+        Stop
+    })
 }
 
 /// The exit status of a command that has written its result. A closed reader is no error. `is_read`
@@ -39,10 +48,7 @@ pub(crate) fn finish(program: &str, written: io::Result<()>, is_read: bool) -> E
 /// Whether standard output is a pipe without a reader. Writing would show this only at the next
 /// line, which may never come.
 pub(crate) fn is_unread() -> bool {
-    is_unread_pipe(io::stdout())
-}
-
-fn is_unread_pipe(output: impl AsFd) -> bool {
+    let output = io::stdout();
     let mut output = [PollFd::new(&output, PollFlags::empty())];
     let polled = poll(&mut output, Some(&Timespec::default()));
     let is_closed = |output: &PollFd<'_>| output.revents().contains(PollFlags::ERR);

@@ -19,7 +19,7 @@ use clap::{Args, ValueEnum};
 use crate::{
     filter::{Filter, FilterArgs},
     labels::LabelCache,
-    output::finish,
+    output::{finish, or_stop},
     parallel::read_all,
     reading::{Consumer, Files},
     record::Record,
@@ -119,10 +119,7 @@ struct Converting<W: Write> {
 
 impl<W: Write> Converting<W> {
     fn check(&mut self, written: io::Result<()>) -> Result<(), Stop> {
-        written.map_err(|error| {
-            self.error.get_or_insert(error);
-            Stop
-        })
+        or_stop(written, &mut self.error)
     }
 }
 

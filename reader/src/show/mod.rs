@@ -14,7 +14,7 @@ use crate::{
     filter::{Filter, FilterArgs},
     follow::{Naming, follow},
     labels::LabelCache,
-    output::finish,
+    output::{finish, or_stop},
     parallel::read_all,
     reading::{Consumer, Files},
     record::Record,
@@ -126,10 +126,7 @@ struct Show<W: Write> {
 impl<W: Write> Show<W> {
     /// Keeps an error, and ends the reading.
     fn check(&mut self, result: io::Result<()>) -> Result<(), Stop> {
-        result.map_err(|error| {
-            self.error.get_or_insert(error);
-            Stop
-        })
+        or_stop(result, &mut self.error)
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use super::table::Top;
 use crate::{
     follow::{Naming, follow},
-    output::finish,
+    output::{finish, or_stop},
     reading::Consumer,
     record::Record,
     source::Stop,
@@ -94,10 +94,7 @@ impl Consumer for Live {
             return Ok(());
         }
         self.shown_at = Some(Instant::now());
-        self.write().map_err(|error| {
-            self.error.get_or_insert(error);
-            Stop
-        })
+        or_stop(self.write(), &mut self.error)
     }
 
     fn end(&mut self) {

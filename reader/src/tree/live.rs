@@ -20,7 +20,7 @@ use crate::{
     filter::{Filter, FilterArgs},
     follow::{Naming, follow},
     labels::{LabelCache, Labels},
-    output::finish,
+    output::{finish, or_stop},
     reading::Consumer,
     record::{Event, Record},
     runs::{Runs, Seen},
@@ -182,16 +182,10 @@ impl<W: io::Write> Consumer for Live<W> {
             return Ok(());
         }
         self.runs.locate(&seen, &labels, &mut self.workspaces);
-        self.write(record, &labels, &seen).map_err(|error| {
-            self.error.get_or_insert(error);
-            Stop
-        })
+        or_stop(self.write(record, &labels, &seen), &mut self.error)
     }
 
     fn pause(&mut self) -> Result<(), Stop> {
-        self.out.flush().map_err(|error| {
-            self.error.get_or_insert(error);
-            Stop
-        })
+        or_stop(self.out.flush(), &mut self.error)
     }
 }
