@@ -28,6 +28,10 @@ use crate::{
 /// [`OldComm::slot`] if no part of the stack was copied.
 const NO_SLOT: u32 = u32::MAX;
 
+/// Number of execs that find the first slot of their CPU taken before the next one takes it over. A
+/// process that is killed in its exec does not free its slot.
+const LONGEST_STAY: u32 = 64;
+
 /// Copies comm, capabilities and argv of `task`, if `task` is in an exec, and its namespace is
 /// neither dismissed nor the init PID namespace. Other renames are ignored: a thread can also
 /// rename itself.
@@ -97,9 +101,8 @@ fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
     // SAFETY: the helper takes no arguments and always succeeds.
     let first = unsafe { bpf_get_smp_processor_id() } * (others + 1);
     // Most execs end before the next one begins on the CPU. So most use the first slot, which is in
-    // the CPU's cache. If a process is killed in its exec, it keeps the first slot; later execs
-    // then use the other slots.
-    let slot = if owner(first) == 0 {
+    // the CPU's cache.
+    let slot = if can_take(first) {
         first
     } else {
         first + 1 + tgid % others.max(1)
@@ -130,10 +133,28 @@ fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
         }
         (*early).execs = task.self_exec_id();
         (*early).below_top = below_top;
-        (*early).len = len;
+        (*early).len = len as u32;
+        (*early).found_taken = 0;
         (&raw mut (*early).start).write_volatile(task.start_boottime());
     }
     slot
+}
+
+/// Whether the first slot of a CPU is free, or was taken [`LONGEST_STAY`] execs ago.
+#[inline(always)]
+fn can_take(first: u32) -> bool {
+    let Some(early) = EARLY.get_ptr_mut(first) else {
+        return false;
+    };
+    // SAFETY: a pointer to a live map value, whose fields BPF loads and stores whole.
+    unsafe {
+        if (&raw const (*early).start).read_volatile() == 0 {
+            return true;
+        }
+        let found_taken = (&raw const (*early).found_taken).read_volatile();
+        (&raw mut (*early).found_taken).write_volatile(found_taken.wrapping_add(1));
+        found_taken >= LONGEST_STAY
+    }
 }
 
 /// Start time of the process whose stack is in the slot; 0 if there is none.
@@ -200,9 +221,9 @@ pub(crate) fn kept(task: Task) -> Kept {
     }
 }
 
-/// Copies the beginning of argv to `to`: `wanted` bytes, or as many as the slot has. Then frees the
-/// slot, and returns the number of bytes. If the slot does not have this exec's argv, returns 0 and
-/// frees nothing. `filename_len` is the length of the filename.
+/// Copies the beginning of argv to `to`: `wanted` bytes, or as many as the slot has. Frees the slot,
+/// and returns the number of bytes: 0 if argv is not in the slot. Does nothing and returns 0 if the
+/// slot is another exec's. `filename_len` is the length of the filename.
 #[inline(always)]
 pub(crate) fn copy_argv(strings: &Strings, filename_len: u64, to: *mut u8) -> u64 {
     let Some(early) = EARLY.get_ptr_mut(strings.slot) else {
@@ -225,11 +246,13 @@ pub(crate) fn copy_argv(strings: &Strings, filename_len: u64, to: *mut u8) -> u6
         if !is_owned() {
             return 0;
         }
-        let len = (&raw const (*early).len).read_volatile();
+        let len = u64::from((&raw const (*early).len).read_volatile());
         let at = (&raw const (*early).below_top)
             .read_volatile()
             .wrapping_sub(below_top);
+        let free = || (&raw mut (*early).start).write_volatile(0);
         if at >= len {
+            free();
             return 0;
         }
         let size = opaque(strings.wanted.min(len.wrapping_sub(at))).min(HEAD_ARGV as u64);
@@ -241,7 +264,7 @@ pub(crate) fn copy_argv(strings: &Strings, filename_len: u64, to: *mut u8) -> u6
         if read < 0 || !is_owned() {
             return 0;
         }
-        (&raw mut (*early).start).write_volatile(0);
+        free();
         size
     }
 }

@@ -131,7 +131,9 @@ pub(crate) struct Early {
     /// Distance from the beginning of the copy to the upper end of the stack, bytes.
     pub(crate) below_top: u64,
     /// Number of bytes that were copied.
-    pub(crate) len: u64,
+    pub(crate) len: u32,
+    /// Number of execs that found this slot taken since it was taken.
+    pub(crate) found_taken: u32,
     pub(crate) bytes: [u8; EARLY_BYTES],
 }
 

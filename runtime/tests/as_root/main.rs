@@ -16,6 +16,7 @@ mod cgroups;
 mod clients_hold_nobody_up;
 mod containers_are_named;
 mod documented_queries_work;
+mod early_slots_are_freed;
 mod ends_are_true;
 mod every_exec_is_seen;
 mod failed_execs_have_lines;
