@@ -7,7 +7,7 @@ pub use crate::sidecar_scope::CGROUP_NAME;
 
 /// Maximum number of names in a record.
 pub const NAMES: usize = 8;
-/// Maximum depth of a cgroup below the pod's cgroup. Names of deeper cgroups are not read.
+/// Maximum depth of a cgroup below the pod's cgroup. The record of a deeper cgroup has no names.
 pub const MAX_CGROUP_LEVELS: u32 = 64;
 
 /// The names of a cgroup and of those above it, below the pod's cgroup. Without a pod's cgroup,

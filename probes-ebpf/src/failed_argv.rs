@@ -10,6 +10,10 @@ use crate::{branchless::opaque, maps::FAILED};
 /// Maximum number of arguments that are read.
 const MAX_ARGUMENTS: u64 = 128;
 
+/// Maximum number of bytes that are read of an argument. One byte more than the record has room for
+/// tells a longer argument from one that just fits.
+const LONGEST: usize = FAILED_ARGV + 1;
+
 /// Copies argv into the value of `FAILED` at `slot`, after `filename_len` bytes of its tail.
 /// `array` is the address of the array with the arguments' addresses; `compat` is 1 if these
 /// addresses have 32 bits.
@@ -54,12 +58,12 @@ pub(crate) extern "C" fn copy_failed_argv(
         if len >= FAILED_ARGV as u64 || index == MAX_ARGUMENTS {
             break;
         }
-        // SAFETY: at most FAILED_ARGV bytes are written after fewer than FAILED_ARGV; a fault gives
-        // an error.
+        // SAFETY: at most LONGEST bytes are written after fewer than FAILED_ARGV; a fault gives an
+        // error.
         let copied = unsafe {
             bpf_probe_read_user_str(
                 argv.add(len as usize).cast(),
-                FAILED_ARGV as u32,
+                LONGEST as u32,
                 address as *const _,
             )
         };
@@ -67,10 +71,7 @@ pub(crate) extern "C" fn copy_failed_argv(
             flags = FLAG_ARGV_FAULT;
             break;
         }
-        len += opaque(copied as u64).min(FAILED_ARGV as u64);
-        if copied >= FAILED_ARGV as i64 {
-            break;
-        }
+        len += opaque(copied as u64).min(LONGEST as u64);
     }
     if len > FAILED_ARGV as u64 {
         len = FAILED_ARGV as u64;

@@ -13,6 +13,7 @@ use std::{
 use rustix::termios::{
     LocalModes, OptionalActions, Termios, Winsize, tcgetattr, tcgetwinsize, tcsetattr,
 };
+use unicode_width::UnicodeWidthChar as _;
 
 /// The bytes of Ctrl-C and Ctrl-D.
 const CONTROL_C: u8 = 3;
@@ -38,6 +39,7 @@ impl Screen {
         }
         // Keys are read from the terminal itself, because standard input may be the log.
         let keyboard = File::open("/dev/tty").ok()?;
+        let keyboard_of_thread = keyboard.try_clone().ok()?;
         let before = tcgetattr(&keyboard).ok()?;
         let mut keys = before.clone();
         // Each key arrives at once. Ctrl-C arrives as a key and not as a signal. The program can
@@ -49,10 +51,10 @@ impl Screen {
         let screen = Self {
             before,
             is_left: Arc::clone(&is_left),
-            keyboard: keyboard.try_clone().ok()?,
+            keyboard,
         };
         thread::spawn(move || {
-            let mut keys = BufReader::new(keyboard).bytes();
+            let mut keys = BufReader::new(keyboard_of_thread).bytes();
             // The keys end if the terminal is gone.
             let _ =
                 keys.find(|key| matches!(key, Ok(b'q' | b'Q' | CONTROL_C | CONTROL_D) | Err(_)));
@@ -84,12 +86,14 @@ impl Screen {
     pub(crate) fn show(&self, text: &str) -> io::Result<()> {
         let (rows, columns) = self.size();
         let mut out = String::from("\x1b[H");
-        for line in text.lines().take(rows) {
-            out.extend(line.chars().take(columns));
-            out.push_str("\x1b[K\r\n");
+        for (row, line) in text.lines().take(rows).enumerate() {
+            // A line break after the last row would scroll the screen.
+            if row > 0 {
+                out.push_str("\r\n");
+            }
+            out.push_str(beginning(line, columns));
+            out.push_str("\x1b[K");
         }
-        // A line break after the last row would scroll the screen.
-        out.truncate(out.len() - 2);
         out.push_str("\x1b[J");
         let mut stdout = io::stdout().lock();
         stdout.write_all(out.as_bytes())?;
@@ -97,10 +101,34 @@ impl Screen {
     }
 }
 
+/// The part of a line that fits in this number of columns. Some characters take two.
+fn beginning(line: &str, columns: usize) -> &str {
+    let mut used = 0;
+    let end = line.char_indices().find_map(|(at, c)| {
+        used += c.width().unwrap_or(0);
+        (used > columns).then_some(at)
+    });
+    end.and_then(|end| line.get(..end)).unwrap_or(line)
+}
+
 impl Drop for Screen {
     fn drop(&mut self) {
         // If the terminal is gone, there is nothing to restore.
         let _ = tcsetattr(&self.keyboard, OptionalActions::Now, &self.before);
         let _ = write!(io::stdout(), "{LEAVE}").and_then(|()| io::stdout().flush());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beginning;
+
+    #[test]
+    fn a_line_is_cut_at_the_width_of_the_terminal() {
+        assert_eq!(beginning("make", 4), "make");
+        assert_eq!(beginning("make", 3), "mak");
+        // Each of these takes two columns.
+        assert_eq!(beginning("工作", 4), "工作");
+        assert_eq!(beginning("工作", 3), "工");
     }
 }

@@ -192,6 +192,8 @@ fn argv_is_read_from_the_caller() {
     let (long, truncated) = of("long");
     let length = |number: usize| long[number].as_str().unwrap().len();
     assert_eq!((length(0), length(1), truncated), (700, 1024 - 701, true));
+    assert_eq!(of("longer"), (serde_json::json!(["w".repeat(1024)]), true));
+    assert_eq!(of("whole"), (serde_json::json!(["w".repeat(1023)]), false));
 }
 
 /// If the ring is full, failed execs are lost and counted, as other execs are.

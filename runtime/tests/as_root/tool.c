@@ -168,6 +168,12 @@ static int fail_argv(void) {
     memset(half, 'h', sizeof half - 1);
     half[sizeof half - 1] = 0;
     failing(ENOENT, execve("/nosuch/long", (char *[]){half, half, half, NULL}, environment));
+    char whole[1025];
+    memset(whole, 'w', sizeof whole - 1);
+    whole[1024] = 0;
+    failing(ENOENT, execve("/nosuch/longer", (char *[]){whole, NULL}, environment));
+    whole[1023] = 0;
+    failing(ENOENT, execve("/nosuch/whole", (char *[]){whole, NULL}, environment));
     return 0;
 }
 
