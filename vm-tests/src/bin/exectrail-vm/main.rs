@@ -27,6 +27,7 @@ use crate::{
     initramfs::Programs,
     kernel_files::Kernel,
     kernel_series::{SERIES, Series},
+    outcome::Outcome,
     runner::Runner,
     selection::{Choice, Extent},
 };
@@ -142,7 +143,8 @@ fn run(cli: Cli) -> Result<bool> {
         names_kernels: !cli.kernels.is_empty(),
     };
     let kernels = chosen_kernels(&cli.kernels, &choice)?;
-    let names_nothing = !choice.names_any() && cli.test.is_none();
+    let only = cli.test.clone();
+    let names_nothing = !choice.names_any() && only.is_none();
     let cells = choice.cells(&kernels);
     if cli.keep && cells.len() > 1 {
         bail!("--keep is for one machine: name its --kernel, --scenario and --variant");
@@ -171,7 +173,7 @@ fn run(cli: Cli) -> Result<bool> {
         programs,
         arm64,
         accelerator,
-        only: cli.test,
+        only: only.clone(),
         keep: cli.keep,
         jobs: cli.jobs,
         silence: Duration::from_secs(if cli.keep { 24 * 3600 } else { cli.timeout }),
@@ -180,11 +182,16 @@ fn run(cli: Cli) -> Result<bool> {
     let suites: &[Series] = if cli.full { &SUITES } else { &[] };
     let offsets_are_right = !names_nothing || btf::compare(&kernels, suites, cli.jobs);
     let results = runner.run(cells);
-    outcome::print(&results, cli.console);
+    outcome::print(&results, cli.console, only.is_some());
+    if results.iter().all(Outcome::ran_nothing)
+        && let Some(name) = &only
+    {
+        println!("\nFAILED: no test of these machines has a name that contains {name}");
+    }
     if !offsets_are_right {
         println!("\nFAILED: offsets in BTF, see above");
     }
-    Ok(offsets_are_right && results.iter().all(outcome::Outcome::passed))
+    Ok(offsets_are_right && outcome::all_passed(&results, only.is_some()))
 }
 
 impl Cli {

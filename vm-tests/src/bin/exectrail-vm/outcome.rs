@@ -30,9 +30,15 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Whether tests ran, and all passed.
-    pub(crate) fn passed(&self) -> bool {
-        self.failed.is_empty() && self.passed > 0
+    /// Whether all its tests passed. A machine without tests has passed if only some tests were
+    /// `chosen`.
+    fn has_passed(&self, chosen: bool) -> bool {
+        self.failed.is_empty() && (chosen || self.passed > 0)
+    }
+
+    /// Whether no test ran, and nothing else failed.
+    pub(crate) fn ran_nothing(&self) -> bool {
+        self.failed.is_empty() && self.passed == 0
     }
 
     /// Whether the machine failed before a test began: such an outcome shows nothing about
@@ -150,8 +156,15 @@ impl Outcome {
     }
 }
 
-/// Prints the figures, the table, and the failures with the console of their machines.
-pub(crate) fn print(outcomes: &[Outcome], all_consoles: bool) {
+/// Whether tests ran, and all passed. `chosen` is whether only some tests were chosen (`--test`).
+pub(crate) fn all_passed(outcomes: &[Outcome], chosen: bool) -> bool {
+    outcomes.iter().any(|outcome| outcome.passed > 0)
+        && outcomes.iter().all(|outcome| outcome.has_passed(chosen))
+}
+
+/// Prints the figures, the table, and the failures with the console of their machines. `chosen` is
+/// as in [`all_passed`].
+pub(crate) fn print(outcomes: &[Outcome], all_consoles: bool, chosen: bool) {
     println!();
     for outcome in outcomes {
         for (name, value, unit) in &outcome.figures {
@@ -169,7 +182,7 @@ pub(crate) fn print(outcomes: &[Outcome], all_consoles: bool) {
         if let Some(first) = &outcome.first {
             first.print("BOOTED TWICE");
         }
-        if all_consoles || !outcome.passed() {
+        if all_consoles || !outcome.has_passed(chosen) {
             outcome.print("FAILED");
         }
     }
@@ -204,5 +217,36 @@ fn print_table(outcomes: &[Outcome]) {
             print!(" {summary:<16} |");
         }
         println!();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use exectrail_vm_tests::{Scenario, Variant};
+
+    use super::*;
+
+    fn outcome(passed: usize, failed: usize) -> Outcome {
+        Outcome {
+            release: "6.1".into(),
+            scenario: Scenario::Plain,
+            variant: Variant::Usual,
+            began: true,
+            passed,
+            failed: vec![("test".into(), "reason".into()); failed],
+            figures: Vec::new(),
+            took: Duration::ZERO,
+            console: String::new(),
+            first: None,
+        }
+    }
+
+    #[test]
+    fn a_machine_without_tests_passes_only_if_some_tests_were_chosen() {
+        let (some, none, failed) = (|| outcome(1, 0), || outcome(0, 0), || outcome(1, 1));
+        assert!(all_passed(&[some(), none()], true));
+        assert!(!all_passed(&[some(), none()], false));
+        assert!(!all_passed(&[none(), none()], true));
+        assert!(!all_passed(&[some(), failed()], true));
     }
 }
