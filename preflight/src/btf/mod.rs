@@ -17,7 +17,7 @@ pub use error::{BtfError, MAGIC};
 use error::{MAX_DEPTH, MAX_STEPS};
 pub use types::{Member, Type, kind};
 
-/// One of this many types has its position kept.
+/// Number of types for each position that is kept.
 const STRIDE: u32 = 32;
 
 /// BTF whose records all lie within their bounds.

@@ -10,9 +10,9 @@ use super::node::{Node, is};
 use crate::bpf::{Map, Program, Refused, make_map};
 use crate::report::{Check, Id, Verdict};
 
-/// The check, and whether a program may call `bpf_probe_read_kernel`: `None` if that could not be
-/// tried. `tracepoint` is the BTF id of `sched_process_exec`. The other checks help to explain a
-/// denial.
+/// The check, and whether a program may call `bpf_probe_read_kernel`: `None` if the trials did not
+/// show that. `tracepoint` is the BTF id of `sched_process_exec`. The other checks help to explain
+/// a denial.
 pub(super) fn check(
     node: &Node<'_>,
     tracepoint: Option<u32>,

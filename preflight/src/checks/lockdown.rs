@@ -8,8 +8,8 @@ use super::node::Node;
 use crate::files;
 use crate::report::{Check, Id, Verdict};
 
-/// `tried` is whether the kernel loads a program that calls `bpf_probe_read_kernel`; `None` if that
-/// could not be tried.
+/// `tried` is whether the kernel loads a program that calls `bpf_probe_read_kernel`; `None` if the
+/// trials did not show that.
 pub(super) fn check(node: &Node<'_>, tried: Option<bool>) -> Check {
     let path = node.sys("kernel/security/lockdown");
     let text = files::read_text(&path);

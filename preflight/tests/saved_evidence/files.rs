@@ -16,7 +16,7 @@ fn what_is_no_file_is_not_read() {
         ("sys/fs/cgroup/memory.max", Id::Memory),
     ];
     for (path, id) in files {
-        // Each of these blocks a reader, has no end, or has the wrong type.
+        // Each of these blocks a reader, is too long, or has the wrong type.
         let fifo = Node::fit().without(path);
         assert!(
             Command::new("mkfifo")

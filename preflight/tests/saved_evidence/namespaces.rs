@@ -84,7 +84,7 @@ fn the_init_address_is_bound_and_let_go() {
 }
 
 #[test]
-fn where_the_id_of_the_cgroup_comes_from_is_told() {
+fn a_cgroup_id_that_will_be_null_is_reported() {
     let report = Node::fit().run();
     // The types of this node have no cgroups.
     assert!(evidence(&report, Id::Scope).contains("cgroup_id: null"));

@@ -166,8 +166,8 @@ async fn read(
         emptied_at: WallClock::boot_now(),
     };
     loop {
-        // Waits only for the rest of the period: a whole period after each wake-up would never end
-        // while records are frequent.
+        // Waits only for the rest of the period. A wait of a whole period would begin again at each
+        // wake-up, and never end while records are frequent.
         let suppressed_due = SUPPRESSED_EVERY.saturating_sub(reader.suppressed_at.elapsed());
         let stopping = tokio::select! {
             ready = reader.ring.readable_mut() => {

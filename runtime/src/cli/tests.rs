@@ -12,7 +12,7 @@ fn the_command_line_is_consistent() {
 }
 
 #[test]
-fn defaults_are_those_of_today() {
+fn the_sidecars_defaults() {
     let cli = Cli::parse_from(["exectrail"]);
     let config = cli.sidecar.config().unwrap();
     assert_eq!(config.init_address.to_string(), "0.0.0.0:56123");
@@ -69,7 +69,7 @@ fn nothing_is_suppressed_by_default() {
 }
 
 #[test]
-fn the_sidecar_and_run_take_the_same_flags() {
+fn the_sidecar_and_run_have_the_same_flags_for_suppression() {
     let flags = [
         "--exclude=filename=/usr/lib/gcc/*",
         "--exclude",

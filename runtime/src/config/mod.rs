@@ -74,7 +74,7 @@ pub(crate) struct Screen {
 pub(crate) struct Config {
     /// Address at which announcements are accepted.
     pub init_address: SocketAddr,
-    /// Whether a taken init address ends the start. Otherwise the bind is retried.
+    /// Whether an init address that cannot be bound ends the start. Otherwise the bind is retried.
     pub must_bind: bool,
     /// Address at which metrics can be scraped.
     pub metrics_address: Option<SocketAddr>,

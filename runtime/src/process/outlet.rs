@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn nor_is_one_that_cannot_be_opened_again() {
+    fn a_full_pipe_that_cannot_be_opened_again_is_waited_for_no_longer_either() {
         let (reader, writer) = pipe().unwrap();
         let outlet = Outlet::with(writer, ReaderKind::Blocking(PIPE_BUF));
         assert!(fill(&outlet) >= PIPE_BUF);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn nor_is_a_socket() {
+    fn a_full_socket_is_waited_for_no_longer_than_asked() {
         let (reader, writer) = UnixStream::pair().unwrap();
         let outlet = Outlet::new(writer.into());
         assert!(matches!(outlet.reader, ReaderKind::Blocking(_)));
@@ -172,7 +172,8 @@ mod tests {
 
     /// The flags of a pipe that other processes write to stay unchanged.
     #[test]
-    fn others_go_on_blocking() {
+    fn a_pipe_stays_blocking_for_other_processes() {
+
         let (_reader, writer) = pipe().unwrap();
         let other = writer.try_clone().unwrap();
         let _outlet = Outlet::new(writer);

@@ -240,7 +240,7 @@ impl Stream {
             total,
         } in self.suppressed.update(now, tallies)
         {
-            // This never continues: the probes report only causes that are in `suppression`.
+            // There is always a reason: the probes report only causes that are in `suppression`.
             let Some(reason) = cause.reason(&self.suppression) else {
                 continue;
             };

@@ -12,7 +12,8 @@ use crate::{
 };
 
 impl Stream {
-    /// `workspace` is traced from now on, or was traced before: its state has the time.
+    /// `workspace` is traced from now on, or was traced before: its state has the time since which
+    /// it is traced.
     pub fn registered(&mut self, workspace: &Namespace, found: Found, out: &mut Vec<u8>) {
         let Namespace { id, state } = workspace;
         let named = self.workspaces.get(&id.inum);

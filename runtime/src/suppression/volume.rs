@@ -2,9 +2,9 @@
 //!
 //! An event is admitted if the bucket of its workspace is not empty. It then takes the bytes of its
 //! lines from the bucket, even if these are more than the bucket has. So the decision is made
-//! before there is a line. In any period the lines have at most as many bytes as the rate allows,
-//! a full bucket has, and one event has, all added. As in the probes, a bucket is an instant
-//! ([`exectrail_common::suppression::Bucket`]).
+//! before there is a line. In any period, the bytes of the lines are at most this sum: the bytes
+//! that the rate allows, a full bucket, and the bytes of one event. As in the probes, a bucket is
+//! an instant ([`exectrail_common::suppression::Bucket`]).
 
 use std::collections::BTreeMap;
 
@@ -92,8 +92,8 @@ mod tests {
     }
 
     proptest! {
-        /// In any period, all admitted events but the last have at most as many bytes as a full
-        /// bucket has and the rate allows, added. A workspace that keeps to the rate is never
+        /// In any period, the bytes of all admitted events but the last are at most a full bucket
+        /// plus the bytes that the rate allows. A workspace that keeps to the rate is never
         /// limited.
         #[test]
         fn a_bucket_keeps_to_its_rate(

@@ -154,7 +154,7 @@ impl From<LogLevel> for LevelFilter {
 }
 
 /// Writes diagnostics of `level` and above to standard error. Every panic aborts the process at
-/// once: a logger that works in part is worse than one that restarts.
+/// once: if exectrail works in part, that is worse than a restart.
 pub(crate) fn init(level: LogLevel, format: OutputFormat) {
     let stderr = io::stderr().as_fd().try_clone_to_owned();
     let lines = Lines {

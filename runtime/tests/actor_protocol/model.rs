@@ -178,8 +178,9 @@ impl Model for Protocol {
                 "no exec that is recorded after 204 is left out",
                 |_, state: &State| {
                     let ended = state.lifecycle == Lifecycle::Ended && !state.failed;
-                    let told = |exec: &Exec| state.lines.contains(&Line::Exec(*exec));
-                    !ended || state.owed.iter().all(told)
+                    let has_line = |exec: &Exec| state.lines.contains(&Line::Exec(*exec));
+                    !ended || state.owed.iter().all(has_line)
+
                 },
             ),
             Property::always("no loss is left out", |_, state: &State| {

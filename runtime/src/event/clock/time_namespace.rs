@@ -1,5 +1,5 @@
 //! The probes read the boot clock of the init time namespace; system calls return that of our own
-//! time namespace (time_namespaces(7)). This module computes the first from the second.
+//! time namespace (time_namespaces(7)). This module finds the difference.
 
 use std::{
     fs,

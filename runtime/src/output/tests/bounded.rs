@@ -1,4 +1,4 @@
-//! No line is too long, and the limit loses no part of argv.
+//! No line is too long, and no part of argv is missing without a flag.
 
 use exectrail_testbed::long_argv;
 

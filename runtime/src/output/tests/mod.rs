@@ -92,7 +92,7 @@ fn record(arguments: &[Vec<u8>]) -> (Exec, Vec<u8>) {
 }
 
 #[test]
-fn the_line_begins_as_todays_users_parse_it() {
+fn the_line_begins_as_in_exectrace() {
     let line = line(
         OutputFormat::Json,
         &head(),
@@ -198,7 +198,8 @@ fn what_was_read_late_is_flagged() {
 }
 
 #[test]
-fn a_placeholder_is_null_and_a_cut_path_is_flagged() {
+fn an_unknown_cgroup_is_null_and_a_cut_filename_is_flagged() {
+
     let mut head = head();
     head.subject.cgroup_id = 1;
     head.prefix.flags = FLAG_CGROUP_UNKNOWN | FLAG_FILENAME_CUT;

@@ -52,7 +52,7 @@ fn a_full_table_is_a_loss() {
 }
 
 #[test]
-fn counts_tell_what_no_record_followed() {
+fn counts_show_losses_that_no_record_follows() {
     let mut out = Vec::new();
     let mut stream = stream();
     let lost = |lost| CpuStats {

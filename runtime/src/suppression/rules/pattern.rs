@@ -9,7 +9,7 @@ pub(crate) const MAX_FILENAME_PATTERN: usize = FILENAME_WINDOW - 2;
 /// Maximum length of the suffix in a filename rule.
 pub(crate) const MAX_SUFFIX: usize = SUFFIX_WINDOW;
 
-/// The key of the `exec` line that a rule reads.
+/// The key of an `exec` line whose value a rule tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// The filename that the caller gave.
