@@ -242,7 +242,7 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         self.session = None;
-        // A browser that does not end on request is killed.
+        // A browser that does not answer is killed.
         if self.call("Browser.close", json!({})).is_err() {
             let _ = self.child.kill();
         }

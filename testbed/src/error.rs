@@ -24,10 +24,10 @@ pub enum Error {
         /// How it ended.
         status: ExitStatus,
     },
-    /// A file cannot be read, written, created or removed.
+    /// A file cannot be read, written or created.
     #[error("cannot {action} {}", path.display())]
     File {
-        /// `read`, `write`, `create` or `remove`.
+        /// `read`, `write` or `create`.
         action: &'static str,
         /// The file or directory.
         path: PathBuf,
@@ -103,9 +103,9 @@ pub enum Error {
     /// The browser did not do what it was asked to do.
     #[error("the browser's answer to {asked}: {answer}")]
     Browser {
-        /// A method of the DevTools protocol, or an expression.
+        /// A method of the DevTools protocol, an expression, or `start`.
         asked: String,
-        /// The answer to it.
+        /// The answer to it, or why there is none.
         answer: String,
     },
     /// The kernel has no memory controller, or the process may not use it.

@@ -76,7 +76,7 @@ fn join(event: &mut Value, part: &Value) -> bool {
     argument == known
 }
 
-/// Number of bytes of a text before the escapes of the key `escaped`: `\\`, and `\xHH` for a byte.
+/// Number of bytes that a text had before it was escaped: `\\` was one byte, and so was `\xHH`.
 fn unescaped_length(text: &str, is_escaped: bool) -> u64 {
     let mut length = text.len();
     if is_escaped {

@@ -131,7 +131,7 @@ fn announce_gives_up_with_a_reason() {
 /// process handles it.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn announce_ends_when_told_to() {
+fn announce_ends_on_sigterm() {
     needs_kernel!();
     let pod = Pod::new();
     let waiting = pod

@@ -10,8 +10,8 @@ use crate::{
     tools::{NOOP, SLOW_EXIT, needs_kernel, not_here},
 };
 
-/// How long the exit of the first process takes without an announcement, in seconds: much longer
-/// than the period of the end check.
+/// How long the exit of the first process takes in the round without an announcement, in seconds:
+/// much longer than the period of the end check.
 const SECONDS: u64 = 80;
 
 /// The numbers of the programs that `slow_exit` has executed.
@@ -117,9 +117,10 @@ fn each_end_has_one_line() {
         .map(|line| line["fields"]["pid_ns"].as_u64().unwrap() as u32)
         .collect();
     numbers.sort_unstable();
-    let mut told = ended.clone();
-    told.sort_unstable();
-    assert_eq!(told, numbers);
+    let mut sorted = ended.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, numbers);
+
 }
 
 /// If the first thread of the first process exits before the others, the namespace has not ended.

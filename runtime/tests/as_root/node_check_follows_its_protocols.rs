@@ -64,7 +64,7 @@ fn plugin(wrapper: &[&str], others: &[&str]) -> (i32, String) {
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn node_problem_detector_is_told() {
+fn node_problem_detector_gets_a_status_and_one_line() {
     needs_kernel!();
     let (status, message) = plugin(AS_SIDECAR, &[]);
     assert_eq!(status, 0, "{message}");

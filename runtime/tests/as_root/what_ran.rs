@@ -1,4 +1,4 @@
-//! A line names the file that runs and its working directory, whatever the caller named the file.
+//! A line has the file that runs and the working directory, whatever the caller named the file.
 
 use std::{
     fs,

@@ -45,7 +45,7 @@ pub enum DebianError {
         source: Box<Self>,
     },
     /// None of apt's sources is Debian's archive with this label.
-    #[error("none of apt's sources is labeled {label}")]
+    #[error("none of apt's sources is Debian's archive with the label {label}")]
     NoSource {
         /// The label of the archive that was looked for.
         label: &'static str,

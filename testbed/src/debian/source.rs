@@ -33,13 +33,14 @@ impl Source {
         }))
     }
 
-    /// Compares the files with the checksums of the `.dsc` file, and unpacks them, with Debian's
-    /// patches, into the directory `tree`, which must not exist.
+    /// Unpacks the files, with Debian's patches, into the directory `tree`, which must not exist.
+    /// The checksums of the `.dsc` file are not checked.
     ///
     /// # Errors
-    /// If a file has another checksum, or if `dpkg-source` (package `dpkg-dev`) is not installed.
+    /// If `dpkg-source` (package `dpkg-dev`) fails, or is not installed.
     pub fn unpack(&self, tree: &Path) -> Result<(), DebianError> {
-        // apt has checked the signature of the archive; the uploader's key need not be known here.
+        // apt-get has checked the files by the archive's signed lists; the uploader's key need not
+        // be known here.
         let mut unpack = Command::new("dpkg-source");
         unpack.args(["--no-check", "-x"]);
         output(unpack.arg(&self.description).arg(tree)).map(drop)

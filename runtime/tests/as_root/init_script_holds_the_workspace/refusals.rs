@@ -89,7 +89,7 @@ fn a_403_is_shown_with_its_reason() {
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn an_image_without_any_client_is_told_what_to_add() {
+fn an_image_without_any_client_is_refused_with_what_to_add() {
     needs_kernel!();
     let pod = Pod::new();
     let _sidecar = pod.sidecar(&["--announced-only"]);

@@ -132,7 +132,7 @@ fn a_foreign_namespaces_heir_is_looked_at_anew() {
 /// A namespace below a target can announce itself, as an init script there does, and gets `204`.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn a_namespace_below_a_traced_one_is_told_that_it_is_traced() {
+fn a_namespace_below_a_traced_one_gets_204() {
     needs_kernel!();
     let pod = Pod::new();
     let sidecar = pod.sidecar(&[]);

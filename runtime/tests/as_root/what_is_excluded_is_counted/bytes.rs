@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The lines of a workspace stay within the limit, whatever makes them. Events without a line are
-/// counted. Another workspace is not affected, and the log proves itself.
+/// counted. Another workspace is not affected, and `exectrail verify` accepts the log.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn lines_of_all_kinds_stay_within_the_bytes() {
