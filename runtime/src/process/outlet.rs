@@ -173,7 +173,6 @@ mod tests {
     /// The flags of a pipe that other processes write to stay unchanged.
     #[test]
     fn a_pipe_stays_blocking_for_other_processes() {
-
         let (_reader, writer) = pipe().unwrap();
         let other = writer.try_clone().unwrap();
         let _outlet = Outlet::new(writer);

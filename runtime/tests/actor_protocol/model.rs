@@ -180,7 +180,6 @@ impl Model for Protocol {
                     let ended = state.lifecycle == Lifecycle::Ended && !state.failed;
                     let has_line = |exec: &Exec| state.lines.contains(&Line::Exec(*exec));
                     !ended || state.owed.iter().all(has_line)
-
                 },
             ),
             Property::always("no loss is left out", |_, state: &State| {

@@ -120,7 +120,6 @@ fn each_end_has_one_line() {
     let mut sorted = ended.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, numbers);
-
 }
 
 /// If the first thread of the first process exits before the others, the namespace has not ended.

@@ -199,7 +199,6 @@ fn what_was_read_late_is_flagged() {
 
 #[test]
 fn an_unknown_cgroup_is_null_and_a_cut_filename_is_flagged() {
-
     let mut head = head();
     head.subject.cgroup_id = 1;
     head.prefix.flags = FLAG_CGROUP_UNKNOWN | FLAG_FILENAME_CUT;
