@@ -60,7 +60,7 @@ pub enum Error {
         /// Duration of the wait.
         waited: Duration,
     },
-    /// exectrail ended, or says that it cannot trace.
+    /// exectrail ended, says that it cannot trace, or does not trace yet.
     #[error("exectrail does not trace; it said:\n{said}")]
     DoesNotTrace {
         /// Its diagnostics.

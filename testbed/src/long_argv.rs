@@ -43,7 +43,7 @@ impl LongArgv {
     }
 }
 
-/// The lines in their order, with each argv joined.
+/// The lines in their order, with each argv joined. An exec whose last line is missing is left out.
 pub fn joined(lines: impl IntoIterator<Item = Value>) -> Vec<Value> {
     let mut long_argv = LongArgv::default();
     let lines = lines.into_iter();

@@ -64,10 +64,10 @@ pub(crate) struct SidecarArgs {
     /// Directory that keeps the list of traced workspaces, for a restart of the sidecar
     ///
     /// Without it, a restarted sidecar finds its workspace at the next exec in the workspace. But
-    /// the workspace must announce itself again with --announced-only, if it is in the sidecar's
-    /// own PID namespace (without --use-local-pidns), or if the pod shares its network with others
-    /// and no cgroup is named after the pod. Give each sidecar its own volume (an emptyDir) that
-    /// the workspace does not mount.
+    /// the workspace must announce itself again if --announced-only is given, if the workspace is
+    /// in the sidecar's own PID namespace (without --use-local-pidns), or if the pod shares its
+    /// network with others and no cgroup is named after the pod. Give each sidecar its own volume
+    /// (an emptyDir) that the workspace does not mount.
     #[arg(long, env = "EXECTRAIL_STATE_DIR", value_name = "DIRECTORY")]
     pub state_dir: Option<PathBuf>,
 
