@@ -35,7 +35,7 @@ pub(crate) struct LabelFiles {
     emitter: Recipient<Relabel>,
     /// The labels of lines, as JSON text.
     written: String,
-    /// Files that have changed since `written` was last updated.
+    /// Files that have changed since the labels were last short enough for a line.
     changed: Vec<String>,
     /// The failure of the last look.
     failure: Option<String>,

@@ -46,8 +46,8 @@ pub(crate) const TERMINATING: [Signal; 4] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Received {
     pub(crate) signal: Signal,
-    /// Whether the kernel sent it, for a key of the terminal or the terminal's end. Otherwise a
-    /// process did.
+    /// Whether the kernel sent it: for a key of the terminal, the terminal's new size, or the
+    /// terminal's end. Otherwise a process did.
     pub(crate) by_kernel: bool,
 }
 
