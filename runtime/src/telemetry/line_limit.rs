@@ -30,6 +30,7 @@ impl LineLimit {
             total: 0,
         }
     }
+
     /// Decides about a message at `now`. Returns `None` if the message is not admitted, otherwise
     /// the number of messages that were not admitted since the last admitted one.
     pub(crate) fn admit(&mut self, now: Instant) -> Option<u64> {
