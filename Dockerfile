@@ -8,7 +8,7 @@
 
 ARG RUST_IMAGE=docker.io/library/rust:1.95-slim-trixie
 
-# What both have.
+# What the stages `prebuilt` and `compiled` have in common.
 FROM scratch AS image
 ARG VERSION=0.1.0
 ARG REVISION=unknown
@@ -37,7 +37,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /exectrail
 COPY . .
-# The second name is where exectrace's image has its program: templates written for it call that.
+# Templates for exectrace call the program at /opt/exectrace.
 RUN cargo xtask build --release \
  && mkdir -p /image/usr/bin /image/opt \
  && cp target/*-unknown-linux-gnu/release/exectrail /image/usr/bin/ \

@@ -32,7 +32,7 @@ pub(crate) struct Row {
     pub(crate) name: String,
     /// Why it does not run here; `None` if it runs.
     pub(crate) refused: Option<String>,
-    /// Nanoseconds in its eBPF programs per exec, with the end of the process.
+    /// Nanoseconds in its eBPF programs for an exec and the end of its process.
     pub(crate) kernel: ByPlace,
     /// Nanoseconds as in [`Self::kernel`], by program.
     pub(crate) programs: BTreeMap<String, ByPlace>,

@@ -179,7 +179,7 @@ impl<C: Consumer> Shared<'_, C> {
         }
     }
 
-    /// Lets the consumer pause again and again while no bytes come, until `end` is closed.
+    /// Lets the consumer pause every [`PAUSE`], until `end` is closed.
     fn pause_until(&self, end: &Receiver<Infallible>) {
         while end.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
             let mut turn = lock(&self.turn);

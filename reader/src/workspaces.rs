@@ -6,7 +6,7 @@ use foldhash::fast::RandomState;
 
 use crate::labels::Labels;
 
-/// Maximum number of labels whose workspace is remembered.
+/// Maximum number of sets of labels whose workspace is remembered.
 const REMEMBERED: usize = 200_000;
 
 /// The name of a workspace, as lines state it.

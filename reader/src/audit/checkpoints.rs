@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Number of checkpoints that the audit remembers for each run. The next run names the last
-/// checkpoint that it knows, and few are written after that one.
+/// checkpoint in its state. The run before it has written few checkpoints after that one.
 const KEPT: usize = 16;
 
 /// `complete_until` may be later than `ts` by this much, because the clock may be set in between.

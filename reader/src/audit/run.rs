@@ -50,7 +50,7 @@ pub struct Run {
     /// nanoseconds. Lines after the last checkpoint do not count.
     pub untraced: u64,
     /// Like `untraced`, but lines after the last checkpoint count, too.
-    untraced_since: u64,
+    untraced_in_all: u64,
     /// `ts` of the first checkpoint.
     pub first_checkpoint: Option<String>,
     /// The labels in the bytes of the last line.
@@ -237,9 +237,9 @@ impl Run {
 
     fn count(&mut self, line: u64, parsed: &LogLine<'_>) {
         let LogLine { msg, fields, .. } = parsed;
-        self.untraced_since = self.untraced_since.max(fields.untraced());
+        self.untraced_in_all = self.untraced_in_all.max(fields.untraced());
         if fields.head.is_some() || !self.checkpoints.any {
-            self.untraced = self.untraced.max(self.untraced_since);
+            self.untraced = self.untraced.max(self.untraced_in_all);
         }
         let faults = &mut self.faults;
         let is_whole = match (msg.as_str(), fields) {

@@ -1,5 +1,5 @@
 //! The descendants of a process, found in all lines of the files. The line of a parent may come
-//! later.
+//! after the lines of its children.
 
 use std::{collections::HashSet, path::PathBuf};
 

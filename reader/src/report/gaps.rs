@@ -80,7 +80,7 @@ pub(super) struct LineOrigin {
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
     gaps: Vec<Gap>,
-    /// The last gap of each kind, events (or else `None`) and workspace.
+    /// The last gap of each kind, kind of events (`None` if the gap counts none) and workspace.
     last: BTreeMap<(Kind, Option<&'static str>, usize), usize>,
     /// The runs, by number.
     runs: BTreeMap<usize, Run>,

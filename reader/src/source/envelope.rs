@@ -177,8 +177,8 @@ fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Whether a text may be a line, or a part of one: `msg` or `message` may have text of another
-/// program. A part of a line may begin with anything.
+/// Whether a text may be a line, or a part of one. A line has a `{`; a text without it may be text
+/// of another program. A part may lack the `{`, and its source names the tag or the stream.
 fn may_lead_to_a_line(text: &str, envelope: &Envelope<'_>) -> bool {
     text.contains('{') || tag(envelope).is_some() || envelope.stream.is_some()
 }

@@ -26,7 +26,7 @@ use crate::shown::escaped;
 
 /// Maximum number of bytes that one read takes.
 const CHUNK: usize = 256 * 1024;
-/// Longest time in which an input without new bytes notices that nothing more is wanted: 200 ms.
+/// Maximum time until an input without new bytes notices that nothing more is wanted: 200 ms.
 const PAUSE: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 200_000_000,
@@ -118,7 +118,7 @@ impl Input {
     /// Reads all lines, and returns the number of the last one.
     ///
     /// # Errors
-    /// If the file cannot be read. If compression is damaged, the sink gets
+    /// If the file cannot be read. If a compressed file is damaged or cut, the sink gets
     /// [`Unreadable::Compressed`] instead.
     pub(crate) fn read(
         mut self,

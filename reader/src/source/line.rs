@@ -86,8 +86,8 @@ pub trait Sink {
     /// Takes the reason why a line cannot be read.
     fn unreadable(&mut self, number: LineNumber, why: Unreadable);
 
-    /// The sink has all lines so far, and `bytes` more bytes are read. The next bytes may take a
-    /// while.
+    /// Is called when the sink has all lines so far. `bytes` is the number of bytes read since the
+    /// last call. The next bytes may take a while.
     ///
     /// # Errors
     /// If nothing more is wanted.

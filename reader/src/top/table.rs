@@ -53,7 +53,7 @@ impl Top {
         (self.execs, self.lost, self.suppressed) == (0, 0, 0)
     }
 
-    /// The table. It also names the lost and suppressed execs, which are not counted.
+    /// The table. It also has the numbers of lost and suppressed execs, which are not counted.
     pub(super) fn table(&self, rows: usize) -> String {
         let mut text = String::new();
         let seconds = seconds_between(&self.first, &self.last);

@@ -1,7 +1,8 @@
 //! The command `tree`, which shows which process started which.
 //!
 //! A process is identified by its id and its start. A process that only forked has no `exec` line.
-//! It is shown if one of its children has one. Its place is below the first process of its session.
+//! It is shown if one of its children has an `exec` line. Its place is below the first process of
+//! its session.
 
 mod gaps;
 mod live;

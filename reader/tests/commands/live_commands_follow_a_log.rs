@@ -1,4 +1,5 @@
-//! With `--follow`, `show`, `tree` and `top` show lines that are written while they run.
+//! With `--follow`, `show`, `tree` and `top` show lines that are written while they run. `convert`
+//! converts the lines of a pipe as they come.
 
 use std::{
     fs::{self, OpenOptions},
@@ -198,7 +199,7 @@ fn top_writes_an_unchanged_table_once() {
     let mut lines = BufReader::new(top.0.stdout.take().unwrap()).lines();
     let mut writer = OpenOptions::new().write(true).open(&pipe).unwrap();
     writer.write_all(exec(1, 10, 1, "make").as_bytes()).unwrap();
-    // The pipe stays open. A first table may have no exec yet.
+    // The pipe stays open, so this table is not the one at the end.
     let is_make = |line: &String| line.ends_with("/bin/make");
     assert!(
         lines

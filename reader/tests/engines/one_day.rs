@@ -1,5 +1,5 @@
 //! The tree, the report and each engine have all execs of a log. One log is a day of forty
-//! workspaces, and another is a recorded build.
+//! workspaces, the other is a recorded `make` and `npm install`.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
