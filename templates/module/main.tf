@@ -12,9 +12,9 @@ locals {
   # for it, so clients in the workspace get the number.
   init_address = replace(var.init_address, "/^localhost:/", "127.0.0.1:")
 
-  # In scripts the address is written 127.0.0.''1, which the shell reads as 127.0.0.1. Coder's
-  # template for dev containers replaces "localhost" and "127.0.0.1" with another host everywhere in
-  # a script.
+  # In scripts the address is written 127.0.0.''1, which the shell reads as 127.0.0.1. It must not
+  # be written 127.0.0.1, because Coder's template for dev containers replaces that, and localhost,
+  # with another host everywhere in a script.
   address_in_scripts = replace(local.init_address, "127.0.0.1", "127.0.0.''1")
 
   # Where the program is mounted in the workspace's container, with announce_with = "exectrail".

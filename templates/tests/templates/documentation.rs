@@ -49,8 +49,8 @@ fn try_changed(changes: &[(&str, &str)], appended: &str) -> Result<Json, Error> 
         assert_eq!(text.matches(from).count(), 1, "{from}");
         text = text.replace(from, to);
     }
-    // The text is the document's. The evaluation reads this tree's module in place of the one at
-    // the module's address.
+    // The module's address stays as the document has it; for that address, the evaluation reads the
+    // module of this tree.
     let root = TempDir::new().unwrap();
     fs::write(root.path().join("main.tf"), format!("{text}\n{appended}")).unwrap();
     let given = Given::of(&Workspace::example());
