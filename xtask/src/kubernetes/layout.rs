@@ -25,7 +25,7 @@ pub(super) struct Run {
     pub(super) programs: PathBuf,
     /// Images, manifests and configuration; removed at the end.
     pub(super) scratch: PathBuf,
-    /// The logs of the node's programs, of the last run.
+    /// The logs of the node's programs in the last run.
     pub(super) logs: PathBuf,
 }
 

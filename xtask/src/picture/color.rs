@@ -1,4 +1,4 @@
-//! Colors for the lines of a terminal, which break or end at its width.
+//! The lines of a terminal, in colors. A line that is wider than the terminal is continued or cut.
 
 use super::svg::{COLUMNS, Part, Style};
 

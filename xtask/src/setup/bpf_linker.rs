@@ -99,7 +99,7 @@ fn installed_version() -> Option<String> {
     Some(printed.trim().strip_prefix("bpf-linker ")?.to_owned())
 }
 
-/// The LLVM feature that cargo recorded when it installed this version; `None` if there is none.
+/// The LLVM feature that cargo installed this version with; `None` if cargo has no record of it.
 fn built_for(version: &str) -> Option<String> {
     let notes = fs::read(workspace::cargo_home()?.join(".crates2.json")).ok()?;
     feature_noted(&serde_json::from_slice(&notes).ok()?, version)

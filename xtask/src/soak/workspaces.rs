@@ -1,5 +1,4 @@
-//! Workspaces that run one after another: each is a program that executes another program many
-//! times.
+//! Workspaces: each is a program that executes another program many times.
 
 use std::{
     path::{Path, PathBuf},
