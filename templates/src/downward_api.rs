@@ -83,8 +83,8 @@ fn lines(map: &Map<String, Value>) -> String {
     lines.join("\n")
 }
 
-/// A text as Go's `strconv.Quote` writes it. It escapes more characters than Go does; the meaning
-/// is the same.
+/// A text in Go's quotes, like the text that `strconv.Quote` makes. This function escapes more
+/// characters than Go does; the meaning is the same.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {

@@ -48,9 +48,11 @@ pub struct Plan {
 
 /// Names of the manifests that machines run.
 pub mod manifest {
-    /// `templates/plain-yaml/pod.yaml`: an ordinary sidecar, announced by curl.
+    /// `templates/plain-yaml/pod.yaml`: an ordinary sidecar, and a workspace that announces itself
+    /// by curl.
     pub const YAML_POD: &str = "plain-yaml/pod.yaml";
-    /// The pod of `templates/plain-yaml/deployment.yaml`: a native sidecar, announced by exectrail.
+    /// The pod of `templates/plain-yaml/deployment.yaml`: a native sidecar, and a workspace that
+    /// announces itself by exectrail.
     pub const YAML_DEPLOYMENT: &str = "plain-yaml/deployment.yaml";
     /// The pod that `templates/kubernetes` makes.
     pub const KUBERNETES: &str = "kubernetes";

@@ -86,8 +86,8 @@ fn the_pod_has_the_keys_that_are_taken() {
     }
 }
 
-/// The value of a label may have few characters, that of an annotation all. The file of the
-/// annotations comes last, so its values count.
+/// Kubernetes allows few characters in the values of labels, and all characters in the values of
+/// annotations. The file of the annotations comes last, so its values count.
 #[test]
 fn names_are_exact_in_the_annotations() {
     let workspace = Workspace {

@@ -90,7 +90,8 @@ pub(crate) fn update_lock() -> Result<()> {
     Ok(())
 }
 
-/// The pinned kernel of a series; fetched if it is not there yet.
+/// The pinned kernel of a series; fetched if it is not there yet. If it cannot be fetched, the
+/// newest kernel of the series.
 pub(crate) fn kernel(series: &'static Series) -> Result<Kernel> {
     let cache = cache()?;
     let locked = read_lock()?
