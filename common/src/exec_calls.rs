@@ -15,9 +15,9 @@ pub const CALLS: usize = 4;
 pub const EXECVE: usize = 0;
 /// `execveat`.
 pub const EXECVEAT: usize = 1;
-/// `execve` of a 32-bit program, or by `int 0x80`.
+/// `execve`, called by a 32-bit program or through `int 0x80`.
 pub const COMPAT_EXECVE: usize = 2;
-/// `execveat` of a 32-bit program, or by `int 0x80`.
+/// `execveat`, called by a 32-bit program or through `int 0x80`.
 pub const COMPAT_EXECVEAT: usize = 3;
 
 /// Names of the calls, as in lines.

@@ -254,7 +254,7 @@ fn output_to_what_is_no_file_replaces_nothing() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
-    // The variable keeps the node's files until the program has started.
+    // The variable keeps the node's files until the program has ended.
     let node = Node::fit();
     let mut child = program(&node)
         .args(["--format", "json"])

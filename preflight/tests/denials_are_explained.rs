@@ -133,7 +133,7 @@ fn seccomp_is_blamed_where_selinux_did_not_answer() {
     }
 }
 
-/// ENOSYS is not reported as a denial: podman's filter gives it where Docker's gives EPERM.
+/// ENOSYS says that the kernel has no bpf(2), so it is not reported as a denial.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_call_that_is_not_there_is_not_called_denied() {

@@ -68,8 +68,8 @@ impl Strings {
 /// Counts a successful exec anywhere on the node, if failed execs are to be recorded by `fexit`.
 ///
 /// The kernel skips a program that is already running on the same CPU. It counts the executions
-/// that it skipped, for failed and successful execs together. The count here and the one in
-/// [`ended`] give the successful execs among them; the others failed.
+/// that it skipped, for failed and successful execs together. The count here minus the count in
+/// [`ended`] is the number of skipped successful execs. The other skipped execs failed.
 #[inline(always)]
 pub(crate) fn count_success() {
     if config!(count_execs) != 0

@@ -56,7 +56,7 @@ impl Task {
         self.0.load(field!(task_pid))
     }
 
-    /// Number of execs of the process and its ancestors.
+    /// Number of execs of the process, and of its ancestors before they forked.
     #[inline(always)]
     pub(crate) fn self_exec_id(self) -> u64 {
         self.0.load(field!(task_self_exec_id))

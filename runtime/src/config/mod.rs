@@ -34,7 +34,7 @@ pub enum OutputFormat {
 /// Minimum level of diagnostics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogLevel {
-    /// Errors that end the program
+    /// Errors that end the program or leave an event without a line
     Error,
     /// Problems that an operator should look into
     Warn,

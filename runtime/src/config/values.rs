@@ -9,7 +9,7 @@ use crate::{probes::Hook, suppression::shown::Shown};
 
 pub(crate) use exectrail_preflight::values::{address, truth};
 
-/// Parses a duration as Go writes it (`15m`, `1h30m`, `1.5h`, `500ms`, `0`), or in another form
+/// Parses a duration as Go reads it (`15m`, `1h30m`, `1.5h`, `500ms`, `0`), or in another form
 /// that jiff reads (`2 hours`, `PT15M`).
 ///
 /// # Errors
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_nodes_are_those_of_kubernetes() {
+    fn names_of_nodes_and_bursts_are_checked() {
         for name in ["a", "node-1", "ip-10-0-0-1.eu.internal", &"a".repeat(253)] {
             assert_eq!(node(name).unwrap(), name);
         }
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_as_go_writes_them() {
+    fn durations_as_go_reads_them() {
         for (text, millis) in [
             ("15m", 900_000),
             ("1h30m", 5_400_000),

@@ -1,4 +1,4 @@
-//! The text line, for people: program, user and process. No value can look like another line.
+//! The lines of `--output text`, for people. No value can look like another line.
 
 use std::io::Write as _;
 
@@ -22,7 +22,7 @@ fn word(rule: &Rule) -> String {
     quoted(rule.to_string().as_bytes()).to_string()
 }
 
-/// Room for the text after the cut part of a line.
+/// Room for the notes at the end of a line: that it was cut, and how many secrets were redacted.
 const ROOM_AFTER_CUT: usize = 80;
 
 /// Appends the line of `event`, with at most `longest` bytes.

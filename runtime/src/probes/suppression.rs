@@ -24,7 +24,8 @@ use crate::suppression::{
     totals::Tally,
 };
 
-/// Number of words in a value of the map, which has a [`Suppressed`] for each rule.
+/// Number of 64-bit words in a value of the map `SUPPRESSED`, which has a [`Suppressed`] for each
+/// rule.
 const RULES_WORDS: usize = size_of::<[Suppressed; MAX_RULES]>() / 8;
 
 /// The probes' counts of suppressed execs.

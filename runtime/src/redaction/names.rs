@@ -3,8 +3,8 @@
 /// Longest name that is examined, in bytes. Of a longer name, the end is examined.
 pub(super) const LONGEST: usize = 128;
 
-/// Every name that denotes a secret contains one of these texts, in a query together with the `=`
-/// after it. The text search looks for them, in upper and lower case.
+/// The text search looks for these, in upper and lower case. It finds only names that contain one
+/// of them. The texts with a `=` are for the names in [`QUERY`].
 pub(super) const FRAGMENTS: [&str; 16] = [
     "pass",
     "pwd",
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_only_say_something_about_a_secret() {
+    fn names_that_denote_no_secret() {
         for name in [
             "",
             "-",

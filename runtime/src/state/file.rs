@@ -287,7 +287,7 @@ mod tests {
         );
     }
 
-    /// A run with any number of targets leaves room for new ones; the latest are taken over.
+    /// The next run takes over only the latest targets, so it has room for new ones.
     #[test]
     fn half_of_the_table_is_for_new_targets() {
         let dir = TempDir::new().unwrap();

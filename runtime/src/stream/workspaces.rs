@@ -35,7 +35,7 @@ impl Stream {
     pub fn targets(&mut self, targets: &[Namespace], out: &mut Vec<u8>) {
         let now = WallClock::boot_now();
         for Namespace { id, state } in targets {
-            // A workspace of an earlier run is confirmed only by its next exec.
+            // A workspace of an earlier run is confirmed by its next exec or announcement.
             if !self.adopted.contains_key(&id.inum) {
                 self.started(*id, state, Found::Discovery, now, out);
             }
@@ -58,8 +58,7 @@ impl Stream {
     /// Ends the workspace `id`, if it has a line, and its number belongs to no later workspace.
     fn end(&mut self, id: NsId, ktime: u64, out: &mut Vec<u8>) {
         if self.adopted.remove(&id.inum) == Some(id) {
-            // The ended workspace has no line, and a later namespace with the same number may have
-            // one.
+            // The ended workspace has no line in this run.
             return;
         }
         let is_named = self

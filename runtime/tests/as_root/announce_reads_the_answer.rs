@@ -124,7 +124,8 @@ fn the_answer_is_escaped() {
     }
 }
 
-/// The answer is too long, endless, or cut off: its status counts, and the received text is shown.
+/// The answer is too long, endless, or cut off: its status counts, and at most 16 KiB of its text
+/// are shown. A text of exactly 16 KiB is not cut.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_reason_that_is_too_long_is_shown_as_far_as_it_goes() {

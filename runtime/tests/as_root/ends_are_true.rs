@@ -76,10 +76,10 @@ fn a_workspace_whose_first_process_takes_long_to_exit_is_recorded_to_its_last_ex
             numbers.len()
         );
         // The only line about the end follows the lines of all these execs.
-        let last = execs(&lines).len();
+        let all = execs(&lines).len();
         let place = lines.iter().position(|line| *line == ended).unwrap();
         let before = execs(&lines[..place]).len();
-        assert_eq!(before, last, "{ended} is not the end");
+        assert_eq!(before, all, "{ended} is not the end");
         assert_eq!(messages(&lines, "workspace_ended").len(), 1);
     }
 }

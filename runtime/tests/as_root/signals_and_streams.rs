@@ -142,8 +142,8 @@ fn a_closed_standard_output_is_an_error() {
 }
 
 /// /dev/null is accepted if it was opened for writing, or for reading and writing. A closed
-/// descriptor is an error, although the standard library then opens /dev/null in its place, for
-/// reading and writing.
+/// standard output is an error, although the standard library then opens /dev/null in its place,
+/// for reading and writing.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn events_can_be_discarded_on_purpose() {

@@ -217,7 +217,7 @@ impl ActorFailed<'_> {
     }
 }
 
-/// The process stops on request.
+/// exectrail stops, because of a signal or because the command of `run` has ended.
 pub(crate) struct Stopping {
     /// The signal, or that the command of `run` has ended.
     pub signal: &'static str,
