@@ -96,8 +96,7 @@ pub(crate) fn measure(
     Ok(rows)
 }
 
-/// Measures tracexec in one round. tracexec uses ptrace(2), and therefore traces only what it
-/// starts itself.
+/// Measures tracexec in one round. tracexec traces only what it starts itself.
 fn measure_tracexec(
     workload: &Workload,
     pod: &Pod,

@@ -1,5 +1,5 @@
-//! Any bytes as a file that preflight reads: the report is valid in each format, and safe for a
-//! terminal.
+//! Any bytes as a file that preflight reads: the report as text and as JSON has no control
+//! character except line breaks. For node-problem-detector it is one line of at most 80 characters.
 #![no_main]
 #![forbid(unsafe_code)]
 
@@ -56,7 +56,8 @@ fn node() -> Node {
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (which, content) = input;
-    // The first inputs keep their meaning: each replaces the file with which it was saved.
+    // The bytes 254 and 255 choose the last two files. All other bytes choose the file that they
+    // chose when the first inputs were saved.
     let which = usize::from(match which {
         254 | 255 => which - 254 + FIRST,
         _ => which % FIRST,

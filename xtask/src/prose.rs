@@ -1,5 +1,5 @@
-//! Rules for lines: the number of columns of code, comments and documents, and phrases without
-//! meaning in comments and documents.
+//! Rules for lines: the number of columns of code, comments and documents, and phrases to avoid in
+//! Rust comments and documents.
 
 use std::fs;
 use std::path::Path;
@@ -78,8 +78,8 @@ enum Kind {
     Prose,
 }
 
-/// The lines that can be wrapped, with their numbers. Tables, and code in documents and comments,
-/// cannot be wrapped.
+/// The lines that can be wrapped, with their numbers. Tables, lines of one word, and code in
+/// documents and comments, cannot be wrapped.
 fn lines<'a>(file: &Path, text: &'a str) -> Vec<(usize, Kind, &'a str)> {
     let extension = file.extension().unwrap_or_default();
     let mut in_block = false;
@@ -117,7 +117,7 @@ fn too_long(line: &str) -> Option<String> {
         .then(|| format!("{columns} columns, more than {COLUMNS}"))
 }
 
-/// A phrase in a line that has no meaning, if any.
+/// The first of [`PHRASES`] that a line contains, and what to write instead.
 fn discouraged(line: &str) -> Option<String> {
     let lower = line.to_lowercase();
     let (phrase, instead) = PHRASES.iter().find(|(phrase, _)| lower.contains(phrase))?;

@@ -158,7 +158,7 @@ impl Details {
         self.bytes += json.len() + 1;
     }
 
-    /// Number of bytes so far.
+    /// Number of bytes of the values so far, without empty lines.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }

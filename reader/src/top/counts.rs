@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 /// Maximum number of keys.
 const KEYS: usize = 200_000;
-/// Maximum number of bytes of all keys.
+/// Number of bytes of all keys above which keys are forgotten.
 const BYTES: usize = 64 * 1024 * 1024;
 
 /// Counts of keys.

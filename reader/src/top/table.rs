@@ -169,10 +169,7 @@ fn seconds_between(first: &str, last: &str) -> Option<f64> {
 /// A rate in the shortest unit in which it is at least one: second, minute or hour. A rate below
 /// one per hour is also per hour.
 fn rate(count: u64, seconds: f64) -> String {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a rate for people has three digits"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "f64 is exact up to 2^53 execs")]
     let per_second = count as f64 / seconds;
     if per_second >= 1.0 {
         format!("{per_second:.1}/s")

@@ -3,7 +3,7 @@
 --   clickhouse-client --queries-file schema.sql
 --
 -- Lines are inserted into exectrail.lines_in as text, one line of the log per row; the view
--- lines_mv parses them. So an insertion also succeeds with a line that is not JSON, or half of one.
+-- lines_mv parses them. So an insertion also succeeds if a line is not JSON, or only half a line.
 
 CREATE DATABASE IF NOT EXISTS exectrail;
 

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const INTERVAL: Duration = Duration::from_millis(300);
 
 /// Waits until `attempt` has a value. An attempt without a value returns what it saw instead.
-/// `what` continues "in vain for".
+/// The error begins with "waited 300 s in vain for" and `what`.
 pub(super) fn wait_for<T, E: Display>(
     what: &str,
     mut attempt: impl FnMut() -> Result<Result<T, E>>,

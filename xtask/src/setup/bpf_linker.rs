@@ -136,8 +136,9 @@ fn install(fit: &Fit, host: &str) -> Result<String> {
         format!(
             "This needs the package registry and, on {host}, the shared libLLVM that rustup and \
              Debian ship with rustc. To install it by hand: `cargo install bpf-linker@{} \
-             --locked`, or a release binary of the bpf-linker project in a directory on PATH",
-            fit.version,
+             --locked --no-default-features --features {}`, or a release binary of the bpf-linker \
+             project in a directory on PATH",
+            fit.version, fit.feature,
         )
     })?;
     let first = installed_version().unwrap_or_default();

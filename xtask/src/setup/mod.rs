@@ -76,7 +76,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     install(found)
 }
 
-/// Installs what is missing; prints nothing if nothing is missing.
+/// Installs what is missing.
 pub(crate) fn ensure(purpose: For) -> Result<()> {
     install(look(purpose)?)
 }
