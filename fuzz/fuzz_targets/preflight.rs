@@ -76,10 +76,16 @@ fuzz_target!(|input: (u8, &[u8])| {
         verbose: true,
         color: false,
     };
-    for text in [report.text(plain), report.format(Format::Json)] {
-        assert!(!has_controls(&text), "{text:?}");
-    }
     let npd = report.format(Format::Npd);
+    let texts = [
+        &report.text(plain),
+        &report.format(Format::Json),
+        &report.format(Format::Nfd),
+        &npd,
+    ];
+    for text in texts {
+        assert!(!has_controls(text), "{text:?}");
+    }
     assert!(npd.trim_end().chars().count() <= 80 && npd.lines().count() == 1);
 });
 

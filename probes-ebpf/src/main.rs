@@ -97,7 +97,7 @@ fn see_exec<const LANE: u32>(ctx: *mut c_void) -> i32 {
     }
     if lane.is_first(task, Event::Exec) {
         match scope::scope(task, lane, Event::Exec) {
-            // Usually `rename` found the namespace dismissed, too, and copied nothing.
+            // Usually `rename` has found the same, and has copied nothing.
             Err(Outside::Dismissed) => {}
             Err(Outside::LookedUp) => early::release(task),
             Ok(scope) if rules::exclude(task, bprm, lane) || bucket::is_empty(scope.target) => {

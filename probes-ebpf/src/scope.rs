@@ -36,9 +36,9 @@ pub(crate) struct Scope {
 /// Why an event has no [`Scope`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outside {
-    /// The namespace of the task is dismissed.
+    /// The namespace of the task is dismissed, or is the init PID namespace.
     Dismissed,
-    /// The namespace is not dismissed, but is in no target or has no room in [`TARGETS`].
+    /// The namespace is neither, but is in no target or has no room in [`TARGETS`].
     LookedUp,
 }
 
@@ -186,7 +186,7 @@ fn cached(task: Task, event: Event) -> Result<Scope, Outside> {
     let level = task.pid_level();
     // The init PID namespace is never a target: user space refuses it.
     if level == 0 {
-        return Err(Outside::LookedUp);
+        return Err(Outside::Dismissed);
     }
     let generation = generation().ok_or(Outside::LookedUp)?;
     // Most execs of a node are in other pods, and return here after few loads. If the namespace of

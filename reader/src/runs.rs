@@ -28,7 +28,7 @@ struct Run {
     previous: Option<usize>,
     /// The workspace of the last line.
     workspace: usize,
-    place: Option<Place>,
+    place: Option<TreePlace>,
 }
 
 /// What a line shows about its run.
@@ -53,7 +53,7 @@ pub(crate) struct Missing {
 
 /// The tree and boot of a line's processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct TreePlace {
     /// Number of the tree.
     pub(crate) tree: usize,
     /// Number of the boot in the tree. Each boot has its own process ids.
@@ -221,7 +221,7 @@ impl Runs {
         seen: &Seen,
         labels: &Arc<Labels>,
         workspaces: &mut Workspaces,
-    ) -> (usize, Place) {
+    ) -> (usize, TreePlace) {
         let id = seen.run.and_then(|run| self.id(run));
         let workspace = workspaces.number(id, labels);
         (workspace, self.place(seen.run, workspace))
@@ -229,7 +229,7 @@ impl Runs {
 
     /// The place of a line of this run and workspace. If the labels of a run change, the run stays
     /// in its tree, and the next run joins that tree.
-    fn place(&mut self, run: Option<usize>, workspace: usize) -> Place {
+    fn place(&mut self, run: Option<usize>, workspace: usize) -> TreePlace {
         let known = run.and_then(|run| self.runs.get(run));
         let Some(Run {
             place: Some(place),
@@ -246,7 +246,7 @@ impl Runs {
         place
     }
 
-    fn new_place(&mut self, run: Option<usize>, workspace: usize) -> Place {
+    fn new_place(&mut self, run: Option<usize>, workspace: usize) -> TreePlace {
         let of = |run: usize| self.runs.get(run);
         let before = run.and_then(of).and_then(|run| run.previous);
         let before = before.and_then(of).and_then(|run| run.place);
@@ -262,13 +262,13 @@ impl Runs {
             .trees
             .get_mut(tree)
             .map_or(0, |tree| tree.boot(boot, is_next));
-        let place = Place { tree, boot };
+        let place = TreePlace { tree, boot };
         self.join(run, place, workspace);
         place
     }
 
     /// Notes that this place has lines of this run and workspace.
-    fn join(&mut self, run: Option<usize>, place: Place, workspace: usize) {
+    fn join(&mut self, run: Option<usize>, place: TreePlace, workspace: usize) {
         self.by_workspace.entry(workspace).or_insert(place.tree);
         let Some(tree) = self.trees.get_mut(place.tree) else {
             return;

@@ -15,7 +15,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Error, Result, wait::PATIENCE};
+use crate::{
+    Error, Result,
+    wait::{PATIENCE, wait_for},
+};
 
 /// The program.
 const PROGRAM: &str = "chromium";
@@ -242,10 +245,12 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         self.session = None;
-        // A browser that does not answer is killed.
-        if self.call("Browser.close", json!({})).is_err() {
-            let _ = self.child.kill();
+        if self.call("Browser.close", json!({})).is_ok() {
+            let child = &mut self.child;
+            let _ = wait_for("the browser's end", || child.try_wait().ok().flatten());
         }
+        // This has no effect on a browser that has ended.
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }

@@ -81,7 +81,7 @@ pub(crate) fn command() -> Result<()> {
         let png = picture.take(&report)?;
         let path = format!("{DIRECTORY}/{}", picture.name);
         ensure!(
-            png.len() < LARGEST,
+            png.len() <= LARGEST,
             "{path} would have {} bytes, and more than {LARGEST} are too many for a document",
             png.len()
         );
@@ -123,7 +123,7 @@ mod tests {
             assert!(alternative.len() > 40, "{name}: {alternative}");
             let picture = fs::read(workspace::root().join(DIRECTORY).join(name)).unwrap();
             assert!(
-                picture.starts_with(b"\x89PNG") && picture.len() < LARGEST,
+                picture.starts_with(b"\x89PNG") && picture.len() <= LARGEST,
                 "{name}"
             );
         }

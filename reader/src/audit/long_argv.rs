@@ -7,7 +7,7 @@ use super::{
 
 /// Checks that no line of a long argv is missing or out of order.
 #[derive(Debug, Default)]
-pub(super) struct LongArgv {
+pub(super) struct LongArgvCheck {
     /// The line that must be next, if an argv is not complete.
     awaited: Option<Awaited>,
 }
@@ -31,7 +31,7 @@ impl Awaited {
     }
 }
 
-impl LongArgv {
+impl LongArgvCheck {
     /// Takes the next line of the run, whose number in the log is `line`. `is_first` says that the
     /// log has no earlier line of the run.
     pub(super) fn next(

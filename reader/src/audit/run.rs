@@ -7,7 +7,7 @@ use super::{
     demands::Demands,
     fault::{Fault, Faults},
     line::{Fields, Gap, Kind, LogLine, PreviousRun},
-    long_argv::LongArgv,
+    long_argv::LongArgvCheck,
     numbers::Numbers,
     workspace::Workspaces,
 };
@@ -50,7 +50,7 @@ pub struct Run {
     /// nanoseconds. Lines after the last checkpoint do not count.
     pub untraced: u64,
     /// Like `untraced`, but lines after the last checkpoint count, too.
-    untraced_in_all: u64,
+    untraced_so_far: u64,
     /// `ts` of the first checkpoint.
     pub first_checkpoint: Option<String>,
     /// The labels in the bytes of the last line.
@@ -61,7 +61,7 @@ pub struct Run {
     pub(super) previous: Option<PreviousRun>,
     numbers: Numbers,
     pub(super) checkpoints: CheckpointAudit,
-    long_argv: LongArgv,
+    long_argv: LongArgvCheck,
     /// Number of the first line in the log, counted in the run.
     first_number: Option<u64>,
     /// The greatest number of a line, counted in the run.
@@ -237,9 +237,9 @@ impl Run {
 
     fn count(&mut self, line: u64, parsed: &LogLine<'_>) {
         let LogLine { msg, fields, .. } = parsed;
-        self.untraced_in_all = self.untraced_in_all.max(fields.untraced());
+        self.untraced_so_far = self.untraced_so_far.max(fields.untraced());
         if fields.head.is_some() || !self.checkpoints.any {
-            self.untraced = self.untraced.max(self.untraced_in_all);
+            self.untraced = self.untraced.max(self.untraced_so_far);
         }
         let faults = &mut self.faults;
         let is_whole = match (msg.as_str(), fields) {

@@ -38,12 +38,12 @@ pub(super) fn document(of: &Converted<'_>) -> Value {
         .with("duration", event.and_then(|event| event.duration_ns))
         .with("start", text(&fields.since).filter(|_| is_period))
         .with("end", text(&fields.until).filter(|_| is_period));
-    let boot = of.boot;
+    let origin = of.origin;
     let host = Object::default()
-        .with("name", boot.and_then(|boot| boot.node.clone()))
+        .with("name", origin.and_then(|origin| origin.node.clone()))
         .with(
             "boot",
-            Object::default().with("id", boot.and_then(|boot| boot.id.clone())),
+            Object::default().with("id", origin.and_then(|origin| origin.boot_id.clone())),
         );
     let message = of.message();
     let code = event.and_then(|event| text(&event.error));

@@ -9,23 +9,23 @@ use crate::{
     time::microseconds,
 };
 
-/// Maximum number of runs whose [`Boot`] is remembered.
+/// Maximum number of runs whose [`RunOrigin`] is remembered.
 const RUNS: usize = 10_000;
 
-/// The node and boot of a run, and its version of exectrail.
+/// What a run's first line states about its node, boot and version of exectrail.
 #[derive(Debug, Default)]
-pub(super) struct Boot {
-    pub(super) id: Option<String>,
+pub(super) struct RunOrigin {
+    pub(super) boot_id: Option<String>,
     pub(super) node: Option<String>,
     pub(super) version: Option<String>,
 }
 
-/// What is known of each run's boot, by run id.
+/// The origins of runs, by run id.
 #[derive(Debug, Default)]
-pub(super) struct Boots(HashMap<String, Boot>);
+pub(super) struct RunOrigins(HashMap<String, RunOrigin>);
 
-impl Boots {
-    /// Takes any line, and remembers the boot that a first line states.
+impl RunOrigins {
+    /// Takes any line, and remembers the origin that a first line states.
     pub(super) fn line(&mut self, record: &Record<'_>) {
         let fields = &record.fields;
         if *record.msg != *"tracing_started" {
@@ -38,12 +38,12 @@ impl Boots {
             self.0.clear();
         }
         let text = |text: &Option<crate::record::Text<'_>>| text.as_deref().map(str::to_owned);
-        let boot = Boot {
-            id: text(&fields.boot_id),
+        let origin = RunOrigin {
+            boot_id: text(&fields.boot_id),
             node: text(&fields.node),
             version: text(&fields.version),
         };
-        self.0.insert(run.to_owned(), boot);
+        self.0.insert(run.to_owned(), origin);
     }
 }
 
@@ -64,7 +64,7 @@ pub(super) struct Converted<'a> {
     /// `None` for `lost` and `suppressed`.
     pub(super) event: Option<&'a Event<'a>>,
     pub(super) labels: &'a Labels,
-    pub(super) boot: Option<&'a Boot>,
+    pub(super) origin: Option<&'a RunOrigin>,
     pub(super) argv: Argv<'a>,
 }
 
@@ -74,7 +74,7 @@ impl<'a> Converted<'a> {
         record: &'a Record<'a>,
         labels: &'a Labels,
         lines: &[u8],
-        boots: &'a Boots,
+        origins: &'a RunOrigins,
     ) -> Option<Self> {
         let event = record.fields.event.as_deref();
         let kind = match (&*record.msg, event) {
@@ -91,7 +91,7 @@ impl<'a> Converted<'a> {
             record,
             event,
             labels,
-            boot: run.and_then(|run| boots.0.get(run)),
+            origin: run.and_then(|run| origins.0.get(run)),
             argv: Argv::of(record, lines),
         })
     }
@@ -100,7 +100,7 @@ impl<'a> Converted<'a> {
     /// boot id, the id is unique across all nodes and boots.
     pub(super) fn entity(&self, pid: Option<u64>, start: Option<u64>) -> Option<String> {
         let (pid, start) = (pid?, start.filter(|start| *start > 0)?);
-        let boot = self.boot.and_then(|boot| boot.id.as_deref());
+        let boot = self.origin.and_then(|origin| origin.boot_id.as_deref());
         Some(match boot {
             Some(boot) => format!("{boot}.{pid}.{start}"),
             None => format!("{pid}.{start}"),

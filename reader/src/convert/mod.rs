@@ -27,7 +27,7 @@ use crate::{
     source::{Stop, name_of},
 };
 
-use event::{Boots, Converted};
+use event::{Converted, RunOrigins};
 use perfetto::Perfetto;
 
 /// A format of another program.
@@ -89,7 +89,7 @@ pub(crate) fn main(program: &str, args: ConvertArgs) -> ExitCode {
     let mut converting = Converting {
         filter: Filter::of(program, args.filters, &files),
         labels: LabelCache::default(),
-        boots: Boots::default(),
+        origins: RunOrigins::default(),
         format: args.to,
         perfetto: Perfetto::default(),
         out: BufWriter::with_capacity(256 * 1024, out),
@@ -109,7 +109,7 @@ pub(crate) fn main(program: &str, args: ConvertArgs) -> ExitCode {
 struct Converting<W: Write> {
     filter: Filter,
     labels: LabelCache,
-    boots: Boots,
+    origins: RunOrigins,
     format: Format,
     perfetto: Perfetto,
     out: BufWriter<W>,
@@ -125,7 +125,7 @@ impl<W: Write> Converting<W> {
 
 impl<W: Write> Consumer for Converting<W> {
     fn record(&mut self, record: &Record<'_>, line: &[u8]) -> Result<(), Stop> {
-        self.boots.line(record);
+        self.origins.line(record);
         let labels = self.labels.get(record.fields.labels);
         let is_wanted = self.filter.wants(record, &labels);
         // In a trace, the slice of an exec ends at the next exec or the exit of its process. The
@@ -136,7 +136,7 @@ impl<W: Write> Consumer for Converting<W> {
         if !is_wanted && !is_end {
             return Ok(());
         }
-        let Some(event) = Converted::of(record, &labels, line, &self.boots) else {
+        let Some(event) = Converted::of(record, &labels, line, &self.origins) else {
             return Ok(());
         };
         let written = match self.format {

@@ -95,7 +95,10 @@ fn metadata(of: &Converted<'_>) -> Object {
     let product = Object::default()
         .with("name", "exectrail")
         .with("vendor_name", "exectrail")
-        .with("version", of.boot.and_then(|boot| boot.version.clone()));
+        .with(
+            "version",
+            of.origin.and_then(|origin| origin.version.clone()),
+        );
     let labels = of.labels.all().iter();
     let labels: Vec<String> = labels
         .map(|(key, value)| format!("{key}:{value}"))
@@ -114,7 +117,7 @@ fn metadata(of: &Converted<'_>) -> Object {
 
 /// The workspace, as a device. OCSF requires a device with a name or another id.
 fn device(of: &Converted<'_>) -> Object {
-    let node = of.boot.and_then(|boot| boot.node.as_deref());
+    let node = of.origin.and_then(|origin| origin.node.as_deref());
     let name = of.labels.workspace().or(of.record.fields.run.as_deref());
     Object::default()
         .with("type_id", 0)

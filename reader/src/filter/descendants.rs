@@ -12,7 +12,7 @@ use crate::{
     parallel::scan,
     reading::Consumer,
     record::{Event, Record},
-    runs::{Place, Runs},
+    runs::{Runs, TreePlace},
     source::Stop,
     workspaces::Workspaces,
 };
@@ -133,7 +133,7 @@ impl Consumer for Finding<'_> {
         let Some(event) = record.fields.event.as_deref() else {
             return Ok(());
         };
-        let (_, Place { tree, boot }) = self.runs.locate(&seen, &labels, &mut self.workspaces);
+        let (_, TreePlace { tree, boot }) = self.runs.locate(&seen, &labels, &mut self.workspaces);
         if tree >= self.forests.len() {
             self.forests.resize_with(tree + 1, Forest::default);
         }

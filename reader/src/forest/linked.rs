@@ -1,13 +1,13 @@
 //! The processes of a workspace, linked to their children.
 
-use super::process::{Deed, Number, Process};
+use super::process::{FurtherExec, Number, Process};
 
 /// Processes that are linked to their children.
 #[derive(Debug)]
 pub(crate) struct Linked<T> {
     pub(crate) processes: Vec<Process<T>>,
-    /// The deeds, sorted by process and order.
-    pub(crate) deeds: Vec<Deed<T>>,
+    /// The further execs, sorted by process and order.
+    pub(crate) further_execs: Vec<FurtherExec<T>>,
     /// The children of each process, in the order of their lines.
     children: Vec<Number>,
     /// Where the children of each process begin in `children`. After the children of the last
@@ -18,7 +18,7 @@ pub(crate) struct Linked<T> {
 impl<T: Copy> Linked<T> {
     pub(super) fn new(
         mut processes: Vec<Process<T>>,
-        mut deeds: Vec<Deed<T>>,
+        mut further_execs: Vec<FurtherExec<T>>,
         above: &[Option<Number>],
         kept: &[bool],
     ) -> Self {
@@ -69,10 +69,10 @@ impl<T: Copy> Linked<T> {
                 same.sort_unstable_by_key(order);
             }
         }
-        deeds.sort_unstable_by_key(|deed| (deed.process, deed.order));
+        further_execs.sort_unstable_by_key(|further| (further.process, further.order));
         Self {
             processes,
-            deeds,
+            further_execs,
             children,
             begins,
         }
@@ -94,11 +94,15 @@ impl<T: Copy> Linked<T> {
             .unwrap_or_default()
     }
 
-    /// The deeds of a process, in the order of their lines.
-    pub(crate) fn deeds(&self, number: Number) -> &[Deed<T>] {
-        let start = self.deeds.partition_point(|deed| deed.process < number);
-        let end = self.deeds.partition_point(|deed| deed.process <= number);
-        self.deeds.get(start..end).unwrap_or_default()
+    /// The further execs of a process, in the order of their lines.
+    pub(crate) fn further_execs(&self, number: Number) -> &[FurtherExec<T>] {
+        let start = self
+            .further_execs
+            .partition_point(|further| further.process < number);
+        let end = self
+            .further_execs
+            .partition_point(|further| further.process <= number);
+        self.further_execs.get(start..end).unwrap_or_default()
     }
 }
 

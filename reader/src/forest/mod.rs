@@ -14,7 +14,7 @@ use crate::record::Event;
 use process::{Key, Parent, Pid};
 
 pub(crate) use linked::Linked;
-pub(crate) use process::{Deed, End, Number, Process};
+pub(crate) use process::{End, FurtherExec, Number, Process};
 
 /// Processes that are not linked yet.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct Forest<T> {
     by_key: HashMap<Key, Number, RandomState>,
     /// Whether a process without a start exists (`--omit start`).
     has_unknown_start: bool,
-    deeds: Vec<Deed<T>>,
+    further_execs: Vec<FurtherExec<T>>,
 }
 
 /// The processes, and for each process the number of the process above it.
@@ -35,7 +35,7 @@ impl<T> Default for Forest<T> {
             processes: Vec::new(),
             by_key: HashMap::default(),
             has_unknown_start: false,
-            deeds: Vec::new(),
+            further_execs: Vec::new(),
         }
     }
 }
@@ -56,7 +56,7 @@ impl<T: Copy> Forest<T> {
         if process.exec.is_none() {
             process.exec = Some(text);
         } else if is_wanted {
-            self.deeds.push(Deed {
+            self.further_execs.push(FurtherExec {
                 process: number,
                 order,
                 text,
@@ -78,7 +78,7 @@ impl<T: Copy> Forest<T> {
         if let Some(process) = self.processes.get_mut(number as usize) {
             process.is_wanted = true;
         }
-        self.deeds.push(Deed {
+        self.further_execs.push(FurtherExec {
             process: number,
             order,
             text,
@@ -171,7 +171,7 @@ impl<T: Copy> Forest<T> {
     pub(crate) fn linked(mut self) -> Linked<T> {
         let above = self.link();
         let kept = self.kept(&above);
-        Linked::new(self.processes, self.deeds, &above, &kept)
+        Linked::new(self.processes, self.further_execs, &above, &kept)
     }
 
     /// Finds the parent of each process.

@@ -72,7 +72,7 @@ impl<T> Process<T> {
 
 /// An exec of a process after its first one, or a failed exec.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Deed<T> {
+pub(crate) struct FurtherExec<T> {
     pub(crate) process: Number,
     pub(crate) order: u64,
     pub(crate) text: T,

@@ -31,7 +31,7 @@ use crate::{
     reading::{Consumer, Files},
     record::Record,
     replacement::{Replacement, replaced_by},
-    runs::{Place, Runs},
+    runs::{Runs, TreePlace},
     source::{SourceError, Stop, files_of, name_of},
     time::microseconds,
     workspaces::Workspaces,
@@ -195,7 +195,7 @@ impl Consumer for Building {
             return Ok(());
         }
         let is_wanted = self.filter.wants(record, &labels);
-        let (workspace, Place { tree, boot }) =
+        let (workspace, TreePlace { tree, boot }) =
             self.runs.locate(&seen, &labels, &mut self.workspaces);
         if self.filter.is_in_period(record) {
             self.runs.show(seen.run);

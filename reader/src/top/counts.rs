@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 /// Maximum number of keys.
 const KEYS: usize = 200_000;
-/// Number of bytes of all keys above which keys are forgotten.
+/// Maximum number of bytes of all keys.
 const BYTES: usize = 64 * 1024 * 1024;
 
 /// Counts of keys.
@@ -23,12 +23,12 @@ impl Counts {
             *count += 1;
             return;
         }
-        if self.counts.len() >= KEYS || self.bytes + key.len() > BYTES {
-            self.forget();
-        }
         if key.len() > BYTES {
             self.error += 1;
             return;
+        }
+        while self.counts.len() >= KEYS || self.bytes + key.len() > BYTES {
+            self.forget();
         }
         self.bytes += key.len();
         self.counts.insert(key.into(), 1);
@@ -38,9 +38,6 @@ impl Counts {
     /// the same count, it forgets all of them or none.
     fn forget(&mut self) {
         let mut all: Vec<u64> = self.counts.values().copied().collect();
-        if all.is_empty() {
-            return;
-        }
         let middle = all.len() / 2;
         let (_, limit, _) = all.select_nth_unstable(middle);
         let limit = *limit;
@@ -113,6 +110,23 @@ mod tests {
         }
         assert!(counts.bytes <= BYTES);
         assert!(counts.error() > 0);
+    }
+
+    #[test]
+    fn long_keys_with_high_counts_are_forgotten_too() {
+        let mut counts = Counts::default();
+        let long = "x".repeat(BYTES / 4);
+        for number in 0..4 {
+            for _ in 0..10 * number {
+                counts.add(&format!("{number}{long}"));
+            }
+        }
+        for number in 0..1_000 {
+            counts.add(&number.to_string());
+        }
+        counts.add(&format!("{long}{long}{long}"));
+        assert!(counts.bytes <= BYTES);
+        assert!(counts.most(1)[0].1 + counts.error() >= 30);
     }
 
     #[test]

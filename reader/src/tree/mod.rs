@@ -26,7 +26,7 @@ use crate::{
     parallel::{read_all, threads},
     reading::{Consumer, Files},
     record::Record,
-    runs::{Place, Runs},
+    runs::{Runs, TreePlace},
     show::Color,
     shown::push_escaped,
     source::Stop,
@@ -178,7 +178,7 @@ impl Consumer for Building {
         if !self.filter.is_in_scope(record, &labels) {
             return Ok(());
         }
-        let (_, Place { tree, boot }) = self.runs.locate(&seen, &labels, &mut self.workspaces);
+        let (_, TreePlace { tree, boot }) = self.runs.locate(&seen, &labels, &mut self.workspaces);
         if tree == self.trees.len() {
             self.trees.push(Tree::default());
         }

@@ -13,7 +13,7 @@ use crate::{
     show::seconds,
 };
 
-type Deed = forest::Deed<TextAt>;
+type FurtherExec = forest::FurtherExec<TextAt>;
 type Linked = forest::Linked<TextAt>;
 type Process = forest::Process<TextAt>;
 
@@ -24,7 +24,7 @@ pub(super) const DEEPEST: usize = 40;
 #[derive(Clone, Copy)]
 enum Item<'a> {
     Process(Number),
-    Deed(&'a Deed),
+    FurtherExec(&'a FurtherExec),
     Gap(&'a Gap),
 }
 
@@ -116,7 +116,7 @@ impl<'a, W: Write> Painter<'a, W> {
     fn order(&self, item: &Item<'_>) -> u64 {
         match item {
             Item::Process(number) => self.process(*number).map_or(0, |process| process.order),
-            Item::Deed(deed) => deed.order,
+            Item::FurtherExec(further) => further.order,
             Item::Gap(gap) => gap.order,
         }
     }
@@ -127,8 +127,12 @@ impl<'a, W: Write> Painter<'a, W> {
 
     fn below(&self, number: Number) -> Vec<Item<'a>> {
         let children = self.forest.children(number);
-        let deeds = self.forest.deeds(number).iter().map(Item::Deed);
-        deeds
+        let further_execs = self
+            .forest
+            .further_execs(number)
+            .iter()
+            .map(Item::FurtherExec);
+        further_execs
             .chain(children.iter().map(|child| Item::Process(*child)))
             .collect()
     }
@@ -149,9 +153,9 @@ impl<'a, W: Write> Painter<'a, W> {
                     self.process_line(process)?;
                 }
             }
-            Item::Deed(deed) => {
-                let text = self.texts.get(deed.text);
-                if deed.has_failed {
+            Item::FurtherExec(further) => {
+                let text = self.texts.get(further.text);
+                if further.has_failed {
                     self.out.write_all(b"* failed: ")?;
                     self.styled(color(AnsiColor::Yellow), text)?;
                 } else {

@@ -104,7 +104,7 @@ pub struct Stream {
     exec_memory: ExecMemory,
     /// Workspaces that have a line, by inode number.
     workspaces: BTreeMap<u32, Workspace>,
-    /// Workspaces of an earlier run without an exec since then, by inode number.
+    /// Workspaces of an earlier run that this run has not confirmed, by inode number.
     adopted: BTreeMap<u32, NsId>,
     /// Workspaces without a process. The ring may still have records of them.
     ended: Vec<NsId>,

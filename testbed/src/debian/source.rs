@@ -34,15 +34,15 @@ impl Source {
     }
 
     /// Unpacks the files, with Debian's patches, into the directory `tree`, which must not exist.
-    /// The checksums of the `.dsc` file are not checked.
     ///
     /// # Errors
-    /// If `dpkg-source` (package `dpkg-dev`) fails, or is not installed.
+    /// If a file differs from its checksum in the `.dsc` file, or `dpkg-source` (package `dpkg-dev`)
+    /// fails or is not installed.
     pub fn unpack(&self, tree: &Path) -> Result<(), DebianError> {
-        // apt-get has checked the files by the archive's signed lists; the uploader's key need not
-        // be known here.
+        // dpkg-source only warns if it does not know the uploader's key. apt-get has checked the
+        // files by the archive's signed lists.
         let mut unpack = Command::new("dpkg-source");
-        unpack.args(["--no-check", "-x"]);
+        unpack.arg("-x");
         output(unpack.arg(&self.description).arg(tree)).map(drop)
     }
 }

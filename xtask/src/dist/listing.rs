@@ -7,11 +7,14 @@ use anyhow::{Context, Result, ensure};
 
 /// The files in a directory, in the order of their names. A directory without files is an error.
 pub(super) fn files_in(directory: &Path) -> Result<Vec<PathBuf>> {
-    let mut files: Vec<PathBuf> = fs::read_dir(directory)
-        .with_context(|| format!("cannot read {}", directory.display()))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.is_file())
-        .collect();
+    let cannot_read = || format!("cannot read {}", directory.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).with_context(cannot_read)? {
+        let path = entry.with_context(cannot_read)?.path();
+        if path.is_file() {
+            files.push(path);
+        }
+    }
     files.sort();
     ensure!(!files.is_empty(), "{} has no files", directory.display());
     Ok(files)

@@ -25,9 +25,8 @@ const BEFORE: [&str; 8] = [
     "envbox template, exectrail ",
 ];
 
-/// What stands directly before a version that a release does not change: another program's, or an
-/// old one of exectrail.
-const NOT_OURS: [&str; 3] = ["`vrl-python` ", "since ", "Since "];
+/// What stands directly before a version that a release does not change.
+const STAYS: [&str; 2] = ["since ", "Since "];
 
 /// Examples of versions in tests, which stay.
 const EXAMPLES: &str = "xtask/src/release/";
@@ -53,7 +52,7 @@ pub(super) fn change_all(files: &mut Files, old: &str, new: &str) -> Result<()> 
     if !unknown.is_empty() {
         bail!(
             "{old} is written at places that `cargo xtask release` does not know. Add what stands \
-             before them to BEFORE or NOT_OURS in {}:{}",
+             before them to BEFORE or STAYS in {}:{}",
             file!(),
             unknown.concat()
         );
@@ -80,7 +79,7 @@ fn with_version(text: &str, is_manifest: bool, old: &str, new: &str) -> (String,
                 BEFORE.iter().any(|before| left.ends_with(before))
             };
             let is_known = is_ours || is_manifest;
-            if !is_known && !NOT_OURS.iter().any(|before| left.ends_with(before)) {
+            if !is_known && !STAYS.iter().any(|before| left.ends_with(before)) {
                 unknown.push(number + 1);
             }
             changed.push_str(if is_ours { new } else { old });
@@ -124,12 +123,12 @@ mod tests {
     #[test]
     fn known_places_get_the_new_version() {
         let text = "image = \"example/exectrail:0.1.0\" # not 10.1.0, 0.1.0.1 or 0.1.0-rc.1\n\
-                    exectrail:0.1.0-arm64 and exectrail-0.1.0-linux, `vrl-python` 0.1.0.\n";
+                    exectrail:0.1.0-arm64 and exectrail-0.1.0-linux, since 0.1.0.\n";
         let (changed, unknown) = with_version(text, false, "0.1.0", "0.10.0-rc.1");
         assert_eq!(
             changed,
             "image = \"example/exectrail:0.10.0-rc.1\" # not 10.1.0, 0.1.0.1 or 0.1.0-rc.1\n\
-             exectrail:0.10.0-rc.1-arm64 and exectrail-0.10.0-rc.1-linux, `vrl-python` 0.1.0.\n"
+             exectrail:0.10.0-rc.1-arm64 and exectrail-0.10.0-rc.1-linux, since 0.1.0.\n"
         );
         assert_eq!(unknown, [0; 0]);
     }

@@ -82,6 +82,7 @@ class Details {
       // The user may have chosen another exec in the meantime.
       if (this.row === row) this.fill(row, keys, text);
     } catch (error) {
+      if (this.row === row) this.row = null;
       failed(error);
     }
   }
