@@ -318,7 +318,8 @@ fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
     if outermost_level == 0 {
         return 0;
     }
-    // Both namespaces use the same variables in turn: a program has 512 bytes of stack.
+    // The outermost namespace and `ns` use the same variables in turn: a program has 512 bytes of
+    // stack.
     let (mut seen, mut state) = observed(ns.at(outermost_level as u32), floor, identity);
     let target = if discovery {
         found(&seen, &state)
@@ -363,7 +364,7 @@ fn observed(ns: PidNs, floor: u32, identity: u32) -> (NsId, NsState) {
 #[inline(always)]
 fn found(id: &NsId, state: &NsState) -> u32 {
     match TARGETS.insert(id, state, u64::from(BPF_NOEXIST)) {
-        // If the target exists, another CPU has created it.
+        // If the target exists, it was created after `decide` looked for it.
         result @ (Ok(()) | Err(EEXIST)) => {
             if result.is_ok() {
                 report(id, state);

@@ -25,7 +25,7 @@ pub fn entry_script(cgroup: &Path) -> String {
     )
 }
 
-/// A command that starts `command` in a cgroup.
+/// A command that starts the program of `command`, with its arguments, in a cgroup.
 pub fn entering(cgroup: &Path, command: &Command) -> Command {
     let mut entering = Command::new("sh");
     entering

@@ -20,7 +20,7 @@ pub(super) enum Platform {
     Bottlerocket,
 }
 
-/// Evidence of a platform: the file, and its text.
+/// Evidence of a platform: the file, and what it shows.
 type Trace = (PathBuf, String);
 
 /// The platform, if one was recognized.

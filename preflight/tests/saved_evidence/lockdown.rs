@@ -24,8 +24,8 @@ fn lockdown_forbids_in_confidentiality_mode() {
     assert_eq!(verdict(&without, Id::Lockdown), NotApplicable);
 }
 
-/// The remedy depends on the platform: a node's command line is set in its image, in its settings,
-/// or by hand.
+/// The remedy depends on the platform: lockdown is set in a node's image, in its settings, or by
+/// hand.
 #[test]
 fn the_way_out_of_lockdown_is_that_of_the_platform() {
     const TALOS: &str = "talos.platform=metal console=tty0 init_on_alloc=1 slab_nomerge pti=on \

@@ -117,7 +117,8 @@ impl Actor for Emitter {
     fn started(&mut self, ctx: &mut Self::Context) {
         // This thread needs no capabilities: it uses only descriptors that are already open. The
         // thread started before the tracer's thread dropped its capabilities, so each drops its
-        // own. An error is ignored: the sidecar's tracer makes the same call, and reports an error.
+        // own. An error is ignored: the sidecar's tracer also calls `keep_only`, and reports its
+        // error.
         let _ = privileges::keep_only(&CapsHashSet::new());
         ctx.run_interval(CLOCK_CHECK, |emitter, _| {
             emitter.stream.check_clock(&mut emitter.lines);

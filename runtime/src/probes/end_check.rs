@@ -25,7 +25,7 @@ pub(crate) enum EndUnknown {
     #[error("this kernel lacks the tracepoint oom_score_adj_update")]
     Unsupported,
     /// No exec has shown the address of the namespace.
-    #[error("nothing has been executed in the namespace since it became a target")]
+    #[error("no exec has shown the address of the namespace")]
     Unseen,
     /// The write that runs the program failed.
     #[error("cannot write to /proc/self/oom_score_adj: {0}")]

@@ -56,8 +56,7 @@ fn a_parents_program_is_named_or_not_at_all() {
     assert!(forked.get("parent_argv").is_none(), "{forked}");
     let inner = one(&lines, &["uname", "-s"]);
     assert_eq!(inner["parent_argv"][0], "sh", "{inner}");
-    // The parent in this line is python3, and not the shell or env, which the same process was
-    // before.
+    // The parent in this line is python3. The same process was a shell and env before.
     let python = one(&lines, &["uname", "-v"]);
     assert_eq!(python["parent_argv"][1], "-c", "{python}");
     assert!(

@@ -1,5 +1,6 @@
 //! Serves HTTP to untrusted clients, with limits on their number, time and bytes. Each connection
-//! serves one request. Connections for which there is no place wait in the kernel's backlog.
+//! serves one request. If there are too many clients, a new one replaces the oldest idle one. While
+//! no client can be replaced, connections wait in the kernel's backlog.
 
 mod clients;
 pub(crate) mod listening;

@@ -73,7 +73,7 @@ enum State {
     /// All of them run.
     Running {
         actors: Actors,
-        /// Timer that stops if no workspace is traced in time.
+        /// Timer that calls `stop_if_idle`, unless a workspace is traced before.
         startup_timeout: Option<SpawnHandle>,
     },
     /// Tracing is impossible; announcements are answered with the reasons.

@@ -11,7 +11,7 @@ pub(crate) enum FailedExecs {
     On(Hook),
     /// On with this hook, because the kernel refused an earlier hook.
     Fallback(Hook, Unavailable),
-    /// Off, because the kernel refused all hooks.
+    /// Off, because no hook can be used.
     Unavailable(Unavailable),
 }
 
@@ -26,7 +26,7 @@ impl FailedExecs {
     }
 }
 
-/// Why failed execs cannot be recorded.
+/// Why a hook cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unavailable {
     /// The kernel lacks a helper that the programs need.
@@ -44,7 +44,7 @@ pub(crate) enum Unavailable {
         /// The kernel's answer, in one line.
         reason: String,
     },
-    /// Other programs use all places at a function (`BPF_MAX_TRAMP_LINKS`, include/linux/bpf.h).
+    /// A function has no room for another program (`BPF_MAX_TRAMP_LINKS`, include/linux/bpf.h).
     #[error(
         "the kernel takes no more programs on {function} (E2BIG): it has room for 36 to 40 on the \
          whole node, and other sidecars or tools have taken them"

@@ -30,7 +30,7 @@ impl TableFull {
     pub(crate) fn emit(self) {
         warn!(
             table = self.table,
-            "a table of the probes is full: execs are lost, and `lost` lines count them; the pod \
+            "a table of the probes is full: events are lost, and `lost` lines count them; the pod \
             has more containers at once than the table has room for"
         );
     }

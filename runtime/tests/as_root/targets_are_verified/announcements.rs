@@ -86,9 +86,8 @@ fn a_reused_number_is_another_namespace() {
     );
 }
 
-/// The probes store dismissals by the namespace's address in the kernel. The kernel soon gives the
-/// address of an ended namespace to another namespace. A workspace at such an address is still
-/// discovered.
+/// A dismissal contains the namespace's address in the kernel. The kernel soon gives the address of
+/// an ended namespace to another namespace. A workspace at such an address is still discovered.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_foreign_namespaces_heir_is_looked_at_anew() {
