@@ -1,6 +1,6 @@
 //! How often each measurement is repeated.
 
-/// How often each step is done.
+/// How often each step is done. Some measurements repeat less often.
 pub(crate) struct Repetitions {
     /// Number of rounds of the comparison.
     pub(crate) rounds: usize,

@@ -151,8 +151,8 @@ impl<C: Consumer> Following<'_, C> {
         }
     }
 
-    /// Ends a rotated file, because nothing is added to it. The next file of the directory may have
-    /// the rest of its last line.
+    /// Hands the unfinished lines of a rotated file to the next file of the directory, which may
+    /// have the rest of them. Nothing is added to a rotated file.
     fn hand_over(&mut self, at: usize) -> Result<(), Stop> {
         let Some([file, next]) = self.followed.get_mut(at..at + 2) else {
             return Ok(());
@@ -176,7 +176,7 @@ impl<C: Consumer> Following<'_, C> {
         Ok(())
     }
 
-    /// Reads new bytes of a file. Returns whether there are any.
+    /// Reads new bytes of a file. Returns whether there is anything new: bytes, or another file.
     fn read(&mut self, at: usize) -> Result<Result<bool, Stop>, FollowError> {
         let Some(file) = self.followed.get_mut(at) else {
             return Ok(Ok(false));
@@ -267,7 +267,7 @@ impl Followed {
         self.lines.push(bytes, reading)
     }
 
-    /// Reads new bytes. Returns whether there are any.
+    /// Reads new bytes. Returns whether there is anything new: bytes, or another file.
     fn read<C: Consumer>(
         &mut self,
         chunk: &mut [u8],

@@ -11,8 +11,8 @@ use super::{
     line::LogLine,
 };
 
-/// Number of checkpoints that the audit remembers for each run. The next run names the last
-/// checkpoint in its state. The run before it has written few checkpoints after that one.
+/// Number of checkpoints that the audit remembers for each run. The next run names the checkpoint
+/// that the state file has. After that checkpoint, a run writes at most a few more.
 const KEPT: usize = 16;
 
 /// `complete_until` may be later than `ts` by this much, because the clock may be set in between.
@@ -99,8 +99,7 @@ impl CheckpointAudit {
         self.good = line;
         self.computed = computed.filter(|computed| *computed == stated);
         if computed != Some(stated) {
-            // Later heads are compared with the stated head, to count one difference as one fault
-            // only.
+            // Later heads are computed from the stated head, so one difference counts as one fault.
             self.chain = Some(Chain::new(stated));
         }
     }

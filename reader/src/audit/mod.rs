@@ -74,7 +74,7 @@ impl Audit {
         }
     }
 
-    /// Takes a line that exectrail did not write.
+    /// Takes the reason why a line cannot be read.
     pub(crate) fn unreadable(&mut self, line: u64, reason: String) {
         self.faults.push(Fault::NotALine { line, reason });
     }

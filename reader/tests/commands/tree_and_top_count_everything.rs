@@ -266,7 +266,7 @@ fn every_exec_of_a_log_is_in_the_tree_once_and_below_its_parent() {
 
 /// A limit on bytes also suppresses exits and failed execs.
 #[test]
-fn only_suppressed_execs_are_execs_that_are_not_counted() {
+fn top_does_not_count_suppressed_exits_as_suppressed_execs() {
     let suppressed = |number: u64, of: &str, count: u64| {
         let fields = format!(r#""count":{count},"by":"rate_limit","rate":"1MiB/m","of":"{of}""#);
         line(1, number, "suppressed", &fields)

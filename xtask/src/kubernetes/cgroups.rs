@@ -1,5 +1,5 @@
-//! The cgroups of the node: one new cgroup in each hierarchy. All processes of the node are in or
-//! below these cgroups, which the node sees as the roots.
+//! The cgroups of the node: one new cgroup in each mounted hierarchy. All processes of the node are
+//! in or below these cgroups, which the node sees as the roots.
 
 use std::fs;
 use std::path::{Path, PathBuf};

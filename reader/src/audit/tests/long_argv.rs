@@ -36,7 +36,7 @@ fn found(lines: &[String]) -> Vec<Fault> {
     runs.flat_map(|run| run.faults.first.clone()).collect()
 }
 
-/// The lines have no line numbers. Only the keys of the argv show what is missing.
+/// The lines have no line numbers. The keys of the events show what is missing.
 #[test]
 fn each_part_belongs_after_the_one_before() {
     let log = log();
@@ -66,7 +66,8 @@ fn a_log_may_begin_and_end_within_an_argv() {
     assert!(audit.finish().is_right());
 }
 
-/// `--omit seq` removes the number from the `exec` line, and not from the `exec_argv` lines.
+/// `--omit cpu` and `--omit seq` remove the numbers from the `exec` line, and not from the
+/// `exec_argv` lines.
 #[test]
 fn a_long_argv_without_its_number_is_checked_by_its_parts() {
     let mut lines = log();

@@ -71,7 +71,8 @@ pub(crate) struct Machine<'a> {
 }
 
 impl Machine<'_> {
-    /// Boots the machine and calls `hear` with each message, until the machine is done.
+    /// Boots the machine and calls `hear` with each message, until the machine is done, ends, or is
+    /// silent for too long.
     pub(crate) fn run(&self, mut hear: impl FnMut(&Message)) -> Result<Run> {
         let since = Instant::now();
         let directory = tempfile::TempDir::with_prefix("exectrail-vm-")
@@ -286,7 +287,7 @@ impl Machine<'_> {
     }
 }
 
-/// The messages of a machine, as it sends them; the channel closes when QEMU ends.
+/// The messages of a machine, as it sends them; the channel closes when the machine ends.
 fn messages_of(child: &mut Child) -> mpsc::Receiver<Message> {
     let (said, heard) = mpsc::channel();
     if let Some(stdout) = child.stdout.take() {

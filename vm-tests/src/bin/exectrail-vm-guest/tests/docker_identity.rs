@@ -99,7 +99,7 @@ impl Containers {
         self.start(name, &all, &command)
     }
 
-    /// The line `tracing_started` of the run whose lines follow the first `seen`.
+    /// The fields of the line `tracing_started` that comes after the first `seen` lines of the log.
     fn tracing_started(&self, seen: usize) -> Result<Value> {
         let is_it = |line: &Value| msg(line) == "tracing_started";
         let line = self.node_pod.wait_for("of the run's start", seen, is_it)?;
@@ -157,9 +157,10 @@ fn rounds(lines: &[Value], name: &str) -> Vec<u64> {
         .collect()
 }
 
-/// First processes leave the pod's network: one as root, and one as an ordinary user, in a user
-/// namespace. Then exectrail restarts without a state file. The next execs of these processes have
-/// lines. Their `workspace_started` lines have the time for which the processes were not traced.
+/// The first processes of two containers leave the pod's network: one as root, and one as an
+/// ordinary user, in a user namespace. Then exectrail restarts without a state file. The next execs
+/// of these processes have lines. Their `workspace_started` lines have the time for which the
+/// processes were not traced.
 fn a_workspace_of_dockerd_outside_the_network_is_found_after_a_restart(
     _: &Plan,
     _: &Report,

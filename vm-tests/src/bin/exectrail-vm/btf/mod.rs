@@ -52,8 +52,9 @@ enum Candidate<'a> {
     NewestOf(&'static Series),
 }
 
-/// Compares these kernels and the newest kernel of each of `suites`, `jobs` at a time. Returns
-/// whether no comparison failed, and, in CI, whether any suite could be reached.
+/// Compares the `known` kernels of virtual machines, and the newest kernel of each other suite of
+/// `suites`, `jobs` at a time. Returns whether no comparison failed, and, in CI, whether any suite
+/// could be reached.
 pub(crate) fn compare(known: &[Kernel], suites: &'static [Series], jobs: usize) -> bool {
     let described: Vec<&Kernel> = known
         .iter()

@@ -122,7 +122,7 @@ fn make_pause() -> Result<()> {
     .map(drop)
 }
 
-/// Gives containerd an image of podman.
+/// Gives containerd an image that podman has.
 fn import(image: &str) -> Result<()> {
     let archive = "/tmp/image.tar";
     podman(&["save", "-q", "--format=oci-archive", "-o", archive, image])?;
