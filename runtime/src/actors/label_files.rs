@@ -41,6 +41,8 @@ pub(crate) struct LabelFiles {
     failure: Option<String>,
     /// The failure that was reported last; `None` once the files can be used again.
     reported: Option<String>,
+    /// Whether the diagnostics have a failure whose end they do not have.
+    is_logged: bool,
     reports: LineLimit,
     looking: Option<SpawnHandle>,
 }
@@ -62,6 +64,7 @@ impl LabelFiles {
             changed: Vec::new(),
             failure: None,
             reported: None,
+            is_logged: false,
             reports: LineLimit::new(FAILURE_BURST, FAILURE_PERIOD),
             looking: None,
         }
@@ -98,7 +101,8 @@ impl LabelFiles {
         let last = std::mem::replace(&mut self.failure, failure);
         match &self.failure {
             None => {
-                if self.reported.take().is_some() {
+                self.reported = None;
+                if std::mem::take(&mut self.is_logged) {
                     LabelFileUsable.emit();
                 }
             }
@@ -107,6 +111,7 @@ impl LabelFiles {
             {
                 self.reported = Some(error.clone());
                 if let Some(not_logged) = self.reports.admit(Instant::now()) {
+                    self.is_logged = true;
                     LabelFileUnusable { error, not_logged }.emit();
                 }
             }

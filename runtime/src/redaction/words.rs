@@ -72,7 +72,7 @@ impl Words {
     }
 
     fn known_secrets(&mut self, search: &Search, word: &[u8], cut: bool, spans: &mut Spans) {
-        if self.is_private_key(word, cut) {
+        if self.is_private_key(word) {
             spans.push(0, word.len(), PRIVATE_KEY);
             return;
         }
@@ -112,11 +112,11 @@ impl Words {
     }
 
     /// Whether the word belongs to a private key that is spread over several words.
-    fn is_private_key(&mut self, word: &[u8], cut: bool) -> bool {
+    fn is_private_key(&mut self, word: &[u8]) -> bool {
         let has = |part: &[u8]| word.windows(part.len()).any(|window| window == part);
         match self.pem {
             Pem::None => {
-                if word.ends_with(b"-----BEGIN") || (cut && word.ends_with(b"-----BEGI")) {
+                if word.ends_with(b"-----BEGIN") {
                     self.pem = Pem::Label;
                 } else if has(b"PRIVATE KEY-----") && !has(b"-----END") && has(b"-----BEGIN") {
                     // The key's lines follow as separate words.
