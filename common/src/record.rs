@@ -95,8 +95,8 @@ pub const FAILED_ARGV: usize = 1024;
 pub const MAX_FILENAME: usize = 4096 + 32;
 /// Maximum bytes that are copied from the new stack, while the kernel prevents other processes from
 /// writing there (`exec_update_lock`). They are the stack's lowest bytes, where argv begins. If a
-/// page is larger than this number, argv is near the upper end of its page, so they are the stack's
-/// highest bytes.
+/// page is larger than this number, argv is near the upper end of its page. In this case the
+/// stack's highest bytes are copied.
 pub const EARLY_BYTES: usize = 6144;
 /// Maximum of `--max-argv-bytes` (declared in `preflight/src/sizes.rs`). The kernel's own limit for
 /// argv is a quarter of the stack limit, at most 6 MiB (`bprm_stack_limits`, fs/exec.c).

@@ -77,7 +77,7 @@ pub struct PreflightArgs {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub every: Option<u64>,
 
-    /// Check for a tracer that records its own PID namespace
+    /// Check whether exectrail can trace its own PID namespace
     #[arg(long, env = "EXECTRAIL_USE_LOCAL_PIDNS", value_parser = values::truth)]
     pub use_local_pidns: bool,
 
@@ -198,7 +198,7 @@ fn print(text: &[u8]) -> io::Result<()> {
 /// Replaces the file with one that has `text`: no reader sees half a file. The text is written to a
 /// file in the same directory, which is then renamed; its name begins with a dot, so
 /// node-feature-discovery ignores it. Devices and pipes are written directly: renaming would
-/// replace `/dev/null`, for example, with a file. Links are followed.
+/// replace `/dev/null`, for example, with a file. A link is followed if its target exists.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     match path.metadata() {

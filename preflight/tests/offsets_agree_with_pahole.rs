@@ -51,8 +51,8 @@ impl Pahole {
     }
 }
 
-/// Parses pahole's output. It has one member per line, as `TYPE NAME; /* OFFSET SIZE */`. The
-/// members of a named struct are between `{` and the line with that name.
+/// Parses pahole's output. It has one member per line, as `TYPE NAME; /* OFFSET SIZE */`. A
+/// member that is a struct has several lines: `struct {`, its own members, and `} NAME; /* … */`.
 fn parse(printed: &str) -> Struct {
     let mut found = Struct::default();
     // The members in each open brace; the first is the struct itself.

@@ -1,6 +1,7 @@
 //! Types in BTF.
 
-/// Kinds of type that this reader interprets (`BTF_KIND_…`); it skips the others by their length.
+/// Kinds of type whose length this reader knows (`BTF_KIND_…`). It skips a newer kind if the BTF
+/// gives the length.
 pub mod kind {
     #![allow(missing_docs, reason = "the names are the kernel's")]
     pub const INT: u8 = 1;

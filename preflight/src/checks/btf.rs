@@ -96,8 +96,8 @@ fn big_endian(path: &Path, what: impl Display) -> Check {
 fn not_readable(node: &Node<'_>, path: &Path, error: &ReadError) -> Check {
     let check =
         |verdict, summary: &str| Check::new(Id::Btf, verdict, summary).saw_in(path, "", error);
-    // If a directory given as the root has no sysfs, that says nothing about the kernel. But if
-    // `/sys` lacks the file, exectrail cannot read it either.
+    // If the directory of `--sys` has no sysfs, that says nothing about the kernel. But exectrail
+    // itself uses `/sys`: a file that is missing there is missing for exectrail.
     let given = node.options.roots.sys != crate::Roots::default().sys;
     if given && !node.sys("kernel").is_dir() {
         return check(Verdict::Unknown, "there is no sysfs at the given path")

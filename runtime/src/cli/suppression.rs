@@ -36,8 +36,9 @@ pub(crate) struct SuppressionArgs {
     /// Record at most this many execs per workspace, such as 1000/s, 600/m or 5000/h. Or write at
     /// most this many bytes of lines per workspace, such as 10MiB/m. Both can be given, once each
     ///
-    /// Other execs are suppressed, and counted in `suppressed` lines. A limit on bytes counts the
-    /// lines of execs, exits and failed execs. In the variable, separate the two limits by a comma.
+    /// Events above a limit are suppressed, and counted in `suppressed` lines. A limit on bytes
+    /// counts the lines of execs, exits and failed execs. In the variable, separate the two limits
+    /// by a comma.
     #[arg(
         long,
         env = "EXECTRAIL_RATE_LIMIT",

@@ -27,8 +27,8 @@ pub(crate) struct Suppression {
     pub since: u64,
     /// Latest time, boot clock, nanoseconds.
     pub until: u64,
-    /// Number of events that were suppressed since the start, including these: by all causes that
-    /// the owner of these totals counts.
+    /// Number of events that all causes of one [`SuppressedTotals`] suppressed since the start,
+    /// including these.
     pub total: u64,
 }
 

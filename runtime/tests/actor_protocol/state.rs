@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 /// Number of workspaces, each with a PID namespace.
 pub(crate) const WORKSPACES: usize = 2;
-/// Maximum number of execs of each workspace, before and after its start together.
+/// Maximum number of execs of each workspace, before and after its `204` together.
 pub(crate) const EXECS: u8 = 2;
 /// Number of records that the ring holds: so few that the ring can overflow.
 pub(crate) const RING: usize = 2;

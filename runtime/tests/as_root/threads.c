@@ -1,4 +1,4 @@
-/* Executes `uname -a` in a child of another thread, and `uname -s` in a child of the first. */
+/* A second thread executes `uname -a` in a child. Then the first thread executes `uname -s`. */
 #include <pthread.h>
 #include <spawn.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-//! Rules as text. A rule that cannot match what its author meant is refused. Every name can be
-//! written in a rule, with `\xHH` for bytes that would be refused.
+//! Rules as text. A rule that cannot match what its author meant is refused. A rule can have
+//! every character of UTF-8 except NUL, with `\xHH` for bytes that would be refused.
 
 use std::{fmt, str::FromStr};
 
