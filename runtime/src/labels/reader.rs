@@ -139,9 +139,12 @@ impl LabelFile {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
+    use std::{fs, path::Path, thread::sleep, time::Duration};
 
     use super::*;
+
+    /// More than a tick of the clock that dates changes.
+    const TICK: Duration = Duration::from_millis(20);
 
     fn reader(dir: &Path, keys: &[&str]) -> LabelReader {
         let flags = [("user", "nobody"), ("fixed", "yes")];
@@ -186,6 +189,7 @@ mod tests {
         let mut reader = reader(dir, &["user"]);
         let labels = dir.join("labels").to_string_lossy().into_owned();
         for _ in 0..3 {
+            sleep(TICK);
             assert_eq!(reader.look().0, [""; 0]);
         }
         // New content of the same length, in place, directly after the reading.

@@ -27,8 +27,11 @@ const FAILURE_PERIOD: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Keeper {
     file: StateFile,
+    heartbeat: Duration,
     saved: BTreeSet<NsId>,
-    saved_at: Option<Instant>,
+    /// When [`Self::until`] was last saved with the time of that moment. A checkpoint saves an
+    /// earlier time again.
+    kept_at: Option<Instant>,
     /// Time until which the targets were recorded, as saved: boot clock, nanoseconds.
     until: u64,
     checkpoint: Option<Checkpoint>,
@@ -40,31 +43,34 @@ impl Keeper {
     pub(crate) fn new(file: StateFile) -> Self {
         Self {
             file,
+            heartbeat: HEARTBEAT,
             saved: BTreeSet::new(),
-            saved_at: None,
+            kept_at: None,
             until: 0,
             checkpoint: None,
             failures: LineLimit::new(1, FAILURE_PERIOD),
         }
     }
 
-    /// Writes the state if `targets` have changed since the last write, or if that write was at
+    /// Writes the state if `targets` have changed since the last write, or if this last wrote it at
     /// least [`HEARTBEAT`] ago.
     pub(crate) fn keep(&mut self, targets: impl Iterator<Item = NsId>) {
         let targets: BTreeSet<NsId> = targets.collect();
         let is_due = self
-            .saved_at
-            .is_none_or(|saved| saved.elapsed() >= HEARTBEAT);
+            .kept_at
+            .is_none_or(|kept| kept.elapsed() >= self.heartbeat);
         if targets == self.saved && !is_due {
             return;
         }
         self.until = WallClock::boot_now();
-        self.save(targets);
+        if self.save(targets) {
+            self.kept_at = Some(Instant::now());
+        }
     }
 
     /// Recording ends now: writes the state with this time.
     pub(crate) fn end(&mut self) {
-        if self.saved_at.is_some() {
+        if self.kept_at.is_some() {
             self.until = WallClock::boot_now();
             self.save(self.saved.clone());
         }
@@ -74,20 +80,25 @@ impl Keeper {
     /// targets were recorded stays, because the checkpoint may come after the end of recording.
     pub(crate) fn checkpoint(&mut self, checkpoint: Checkpoint) {
         self.checkpoint = Some(checkpoint);
-        if self.saved_at.is_some() {
+        if self.kept_at.is_some() {
             self.save(self.saved.clone());
         }
     }
 
-    fn save(&mut self, targets: BTreeSet<NsId>) {
+    /// Writes the state; returns whether it is written.
+    fn save(&mut self, targets: BTreeSet<NsId>) -> bool {
         let saved = self
             .file
             .save(self.until, targets.iter().copied(), self.checkpoint);
-        if let Err(error) = saved {
-            self.report(&error);
-        } else {
-            self.saved = targets;
-            self.saved_at = Some(Instant::now());
+        match saved {
+            Ok(()) => {
+                self.saved = targets;
+                true
+            }
+            Err(error) => {
+                self.report(&error);
+                false
+            }
         }
     }
 
@@ -95,5 +106,42 @@ impl Keeper {
         if let Some(not_logged) = self.failures.admit(Instant::now()) {
             StateNotSaved { error, not_logged }.emit();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::sleep;
+
+    use exectrail_proof::Head;
+
+    use super::*;
+    use crate::state::file::Pod;
+
+    /// Checkpoints may come more often than the heartbeat.
+    #[test]
+    fn checkpoints_do_not_delay_the_heartbeat() {
+        let directory = tempfile::tempdir().unwrap();
+        let pod = Pod {
+            net_ns: 1,
+            cgroup: 2,
+        };
+        let file = |run: &str| {
+            let path = directory.path().to_owned();
+            StateFile::new(path, pod, run.to_owned()).unwrap()
+        };
+        let mut keeper = Keeper::new(file("one"));
+        keeper.heartbeat = Duration::from_millis(200);
+        let until = || file("two").previous().unwrap().unwrap().until;
+        keeper.keep(std::iter::empty());
+        let first = until();
+        for line in 0..5 {
+            sleep(Duration::from_millis(50));
+            let head = Head::default();
+            keeper.checkpoint(Checkpoint { line, head });
+            assert_eq!(until(), first);
+        }
+        keeper.keep(std::iter::empty());
+        assert!(until() > first);
     }
 }
