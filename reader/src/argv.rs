@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_argv_is_the_command_line_only_if_its_words_are() {
+    fn a_command_line_stands_for_an_argv_only_if_blanks_divide_it_into_the_words() {
         let text = |word| serde_json::from_str::<Text<'_>>(word).unwrap();
         let words = [text("\"cc\""), text("\"-c\"")];
         assert!(are_same(&words, "cc -c"));

@@ -83,9 +83,9 @@ enum Command {
     /// Test on other kernels, in virtual machines
     ///
     /// Fetches Debian's kernels from 5.10 to the newest into ~/.cache/exectrail/vm, boots them with
-    /// the static binary, and prints a table of kernels and scenarios. Only root can make the disk
-    /// of machines that run pods, once. About 20 minutes on two cores without KVM, and 45 with
-    /// `--full`.
+    /// the static binary, and prints a table of kernels and scenarios. Machines that run pods need
+    /// a disk. It is made once, and only root can make it. About 20 minutes on two cores without
+    /// KVM, and 45 with `--full`.
     Vm(vm::Args),
 
     /// Test the deployment templates, or print the manifests that one makes
@@ -95,7 +95,7 @@ enum Command {
     /// the providers, it validates the templates.
     Templates(templates::Args),
 
-    /// Test on a real Kubernetes: one node on this machine, without a way out (root)
+    /// Test on a real Kubernetes: one node on this machine, without access to other networks (root)
     ///
     /// Builds kubelet, API server, controller manager and scheduler from Debian's source package of
     /// Kubernetes 1.20.2, which takes about eight minutes on two cores, once. Then it starts a

@@ -24,8 +24,8 @@ pub(crate) fn root() -> &'static Path {
 
 /// The directory of cargo's builds.
 pub(crate) fn target_dir() -> PathBuf {
-    // `CARGO_TARGET_DIR` is relative to cargo's working directory, which is the root, because
-    // `command::new` starts everything in the root.
+    // `CARGO_TARGET_DIR` is relative to cargo's working directory. That is the root, in which
+    // `command::new` starts programs by default.
     root().join(env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from))
 }
 

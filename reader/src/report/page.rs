@@ -14,7 +14,7 @@ const STYLES: [&str; 4] = [
     include_str!("page/print.css"),
 ];
 
-/// The files of the script. They become one script, in which later files use earlier ones.
+/// The files of the script. They become one script, in this order.
 const SCRIPTS: [&str; 13] = [
     include_str!("page/elements.js"),
     include_str!("page/data.js"),

@@ -73,7 +73,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Nothing so far. `losses` says whether many lines of the log are missing.
+    /// Nothing so far. `losses` says whether many execs will be lost.
     pub(super) fn new(losses: bool) -> Self {
         Self {
             content: Mutex::new(Content {

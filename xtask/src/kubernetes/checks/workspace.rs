@@ -8,7 +8,7 @@ use crate::kubernetes::cluster::Cluster;
 use crate::kubernetes::wait::wait_for;
 use crate::workspace;
 
-/// Its namespace, as an argument.
+/// The pod's namespace, as an argument.
 pub(super) const NAMESPACE: &str = "--namespace=workspaces";
 
 /// The last command that the workspace starts.
@@ -99,13 +99,13 @@ impl<'a> Workspace<'a> {
             let found = events.iter().find(|event| argv(event) == words);
             Ok(found.map(|event| (*event).clone()).ok_or_else(|| {
                 let kinds: Vec<&str> = lines.iter().map(msg).collect();
-                format!("the log has {kinds:?}; {}", self.waiting())
+                format!("the log has {kinds:?}; {}", self.states())
             }))
         })
     }
 
-    /// What the containers wait for.
-    fn waiting(&self) -> String {
+    /// The states of the containers. If a container waits, its state has the reason.
+    fn states(&self) -> String {
         let containers = ["exectrail", "workspace"].map(|container| {
             let status = self.status(container);
             status.map_or_else(

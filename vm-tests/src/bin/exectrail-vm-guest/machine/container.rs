@@ -62,12 +62,13 @@ impl Container {
         Ok(process::signal(self.init()?, signal)?)
     }
 
-    /// Sends a signal to the innermost process, if containers are nested.
+    /// Sends a signal to [`Self::innermost`].
     pub(crate) fn signal_innermost(&self, signal: Signal) -> Result<()> {
         Ok(process::signal(self.innermost()?, signal)?)
     }
 
-    /// Process id of the innermost process, if containers are nested.
+    /// Process id of the last process in the chain of first children from [`Self::init`] on. With
+    /// nested containers, it is in the innermost one.
     pub(crate) fn innermost(&self) -> Result<u32> {
         Ok(innermost(self.init()?))
     }
