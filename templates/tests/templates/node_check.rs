@@ -9,18 +9,20 @@ use crate::documents::{Json, container, module, pod_of, text, yaml};
 #[test]
 fn it_has_the_sidecars_privileges() {
     let pod = pod_of(Template::Kubernetes, &Workspace::example(), &[]);
-    let mut sidecar = container(&pod, "exectrail")["securityContext"].clone();
-    sidecar.as_object_mut().unwrap().remove("privileged");
+    let sidecar = container(&pod, "exectrail");
+    let mut context = sidecar["securityContext"].clone();
+    context.as_object_mut().unwrap().remove("privileged");
     for file in [
         "node-check/job.yaml",
         "node-check/node-feature-discovery.yaml",
     ] {
         let pod = pod::pod(&yaml(file)).unwrap();
         let check = container(&pod, "preflight");
-        assert_eq!(check["securityContext"], sidecar, "{file}");
+        assert_eq!(check["securityContext"], context, "{file}");
         // One of the checks is whether the sidecar's memory limit suffices, so the limits must be
         // the same.
-        assert_eq!(check["resources"]["limits"]["memory"], "64Mi", "{file}");
+        let [own, sidecars] = [check, sidecar].map(|of| &of["resources"]["limits"]["memory"]);
+        assert_eq!(own, sidecars, "{file}");
         assert_eq!(pod["spec"]["automountServiceAccountToken"], false, "{file}");
         assert_eq!(pod["spec"].get("hostNetwork"), None, "{file}");
     }

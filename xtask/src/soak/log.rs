@@ -137,7 +137,7 @@ impl Content {
                     "totals that differ from the lines"
                 );
             }
-            "tracing_started" => {}
+            "tracing_started" | "checkpoint" => {}
             other => bail!("an unexpected msg: {other}"),
         }
         Ok(())

@@ -65,7 +65,10 @@ class Blocks {
           this.lines.set(block, text.split("\n"));
           if (this.lines.size > 32) this.lines.delete(this.lines.keys().next().value);
           this.onLoad();
-        }, failed);
+        }).catch((error) => {
+          this.lines.delete(block);
+          failed(error);
+        });
       }
       return undefined;
     }
