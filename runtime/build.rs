@@ -207,7 +207,7 @@ impl Unfinished {
             Endianness::Big => (i16::from_be_bytes(offset), i32::from_be_bytes(number)),
         };
         if LOADS.contains(&operation) && offset >= FIRST_FIELD {
-            let field = within(offset - FIRST_FIELD, FIELDS, "offset of a load")?;
+            let field = within(offset - FIRST_FIELD, FIELDS, "load's offset")?;
             self.field_loads.push((position + 2, field));
         }
         // The upper half distinguishes the constants from other numbers.

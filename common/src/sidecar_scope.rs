@@ -28,7 +28,7 @@ pub struct SidecarCgroup {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct SidecarScope {
-    /// Identity of the sidecar's own PID namespace; all zero until the program has run.
+    /// Id of the sidecar's own PID namespace; all zero until the program has run.
     pub id: NsId,
     /// Address of the sidecar's own PID namespace in the kernel.
     pub address: u64,

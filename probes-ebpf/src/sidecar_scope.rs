@@ -1,5 +1,5 @@
-//! Finds the sidecar's own namespaces and cgroups: depth and identity of its PID namespace, whether
-//! its network namespace is shared with more than its pod, and the names of its cgroups. This is
+//! Finds the sidecar's own namespaces and cgroups: depth and id of its PID namespace, whether its
+//! network namespace is shared with more than its pod, and the names of its cgroups. This is
 //! separate from `scope` because it runs once.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;

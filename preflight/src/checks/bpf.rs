@@ -82,8 +82,8 @@ struct Trial {
 impl Trial {
     fn map(&mut self, map: Map, error: Option<&io::Error>) {
         let unmet = error.is_some_and(|error| {
-            // EINVAL: the kernel does not know this kind of map. The trial asks for the smallest
-            // map that any kernel accepts.
+            // EINVAL: the kernel does not know this kind of map. The size is not the reason: every
+            // kernel accepts it.
             self.denial.note(error) || is(error, Errno::INVAL)
         });
         self.note(

@@ -78,7 +78,7 @@ pub fn parse_body(body: &[u8]) -> Result<u32, Malformed> {
     let text = std::str::from_utf8(body)
         .map_err(|_| Malformed::NotText)?
         .trim();
-    // `u32::from_str` accepts a sign; Go's `strconv.ParseUint`, and so exectrace, does not.
+    // `u32::from_str` accepts a `+`; Go's `strconv.ParseUint`, and so exectrace, does not.
     let digits = if text.starts_with('+') { "+" } else { text };
     digits.parse().map_err(|source| Malformed::NotANumber {
         text: text.to_owned(),

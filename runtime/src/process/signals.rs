@@ -47,7 +47,7 @@ pub(crate) const TERMINATING: [Signal; 4] = [
 pub(crate) struct Received {
     pub(crate) signal: Signal,
     /// Whether the kernel sent it: for a key of the terminal, the terminal's new size, or the
-    /// terminal's end. Otherwise a process did.
+    /// terminal's end. False for a signal that a process sent, and for SIGCHLD.
     pub(crate) by_kernel: bool,
 }
 
@@ -103,8 +103,8 @@ impl Signals {
 
     /// Converts this value for a tokio runtime of this thread.
     pub(crate) fn into_stream(self) -> io::Result<SignalStream> {
-        // SAFETY: the `Signals` owns its descriptor, gives no other, and is dropped only with the
-        // `AsyncFd`.
+        // SAFETY: the `Signals` owns its descriptor, and `as_raw_fd` always returns this one. The
+        // `AsyncFd` owns the `Signals`.
         let fd = unsafe { AsyncFd::register_with_interest(self, Interest::READABLE) };
         Ok(SignalStream(fd.map_err(io::Error::from)?))
     }

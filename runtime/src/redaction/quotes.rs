@@ -52,7 +52,8 @@ pub(super) struct OpenQuote {
 }
 
 impl OpenQuote {
-    /// Finds quotes that open at `from` or later, in a text that is enclosed by another quote.
+    /// Finds quotes that open at `from` or later. `enclosing` is the quote that is open there, if
+    /// any.
     pub(super) fn within(enclosing: Option<Quote>, from: usize) -> Self {
         Self {
             at: from,
@@ -103,7 +104,8 @@ pub(super) enum Ends {
 }
 
 /// The end of a value that begins at `from` without a quote. `open` is the quote that is open
-/// there. A quote in the middle of the value begins a quoted part, unless the quote closes `open`.
+/// there. A quote in the middle of the value begins a quoted part, except in a header, or if the
+/// quote closes `open`.
 pub(super) fn value_end(text: &[u8], from: usize, open: Option<Quote>, ends: Ends) -> usize {
     let mut at = from;
     let mut backslashes = 0;

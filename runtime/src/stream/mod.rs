@@ -1,5 +1,4 @@
-//! The stream of events: converts records, in the order of the ring, to lines in the order of
-//! output.
+//! The stream of events: takes records in the order of the ring, and writes lines.
 //!
 //! The stream converts bytes to bytes, and reads only the clocks. It reassembles long argv. It
 //! writes a line for each workspace when the workspace first appears. It writes each loss before
@@ -116,9 +115,11 @@ pub struct Stream {
     lost_to_full_table: [u64; 3],
     /// Pieces of argv that were lost because the ring was full.
     lost_pieces: u64,
+    /// Number of execs that have lines.
     execs: u64,
-    /// Number of lines of exits and of failed execs, like `execs` for execs.
+    /// Number of lines of exits.
     exit_lines: u64,
+    /// Number of lines of failed execs.
     failed_exec_lines: u64,
     suppression: SuppressionPolicy,
     /// Execs that the probes have suppressed.

@@ -33,8 +33,8 @@ impl fmt::Display for ByteRate {
 }
 
 impl ByteRate {
-    /// Time in which an empty bucket fills, nanoseconds: the unit of the rate. A full bucket of
-    /// `10MiB/m` has 10 MiB.
+    /// Time in which an empty bucket fills, in nanoseconds. It is the rate's unit of time: a full
+    /// bucket of `10MiB/m` has 10 MiB.
     pub(super) fn fill_time(self) -> u64 {
         self.per.nanoseconds()
     }

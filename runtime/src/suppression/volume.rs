@@ -1,10 +1,10 @@
 //! Token buckets of bytes: the limit on the lines of each workspace.
 //!
 //! An event is admitted if the bucket of its workspace is not empty. It then takes the bytes of its
-//! lines from the bucket, even if these are more than the bucket has. So the decision is made
-//! before there is a line. In any period, the bytes of the lines are at most this sum: the bytes
-//! that the rate allows, a full bucket, and the bytes of one event. As in the probes, a bucket is
-//! an instant ([`exectrail_common::suppression::Bucket`]).
+//! lines from the bucket, even if these are more than the bucket has. So the decision does not need
+//! the lines. In any period, the bytes of the lines are at most this sum: the bytes that the rate
+//! allows, a full bucket, and the bytes of one event. As in the probes, a bucket is an instant
+//! ([`exectrail_common::suppression::Bucket`]).
 
 use std::collections::BTreeMap;
 

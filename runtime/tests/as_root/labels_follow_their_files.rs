@@ -193,7 +193,7 @@ fn the_last_good_labels_stay_and_the_diagnostics_say_why() {
     changed(&sidecar, 1);
     wait_for("the end of the failures", || {
         let said = sidecar.diagnostics();
-        said.contains("can be read again").then_some(())
+        said.contains("can be used again").then_some(())
     });
     let lines = sidecar.stop();
     assert_eq!(

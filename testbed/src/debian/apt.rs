@@ -1,5 +1,5 @@
-//! Runs apt and dpkg with private state, for a suite also with private sources. Everything else is
-//! as configured, such as proxies and certificates.
+//! Runs apt with private package lists. For a suite, the sources and the cache are private, too.
+//! Other settings are as configured, such as proxies and certificates.
 
 use std::{
     io,

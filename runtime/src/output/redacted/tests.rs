@@ -50,7 +50,7 @@ fn event(lines: &str) -> Value {
 }
 
 #[test]
-fn the_line_lists_the_places_and_keeps_the_true_lengths() {
+fn the_line_lists_the_markers_and_keeps_the_true_lengths() {
     let mut writer = writer(OutputFormat::Json, RedactMode::Known, None);
     let words: [&[u8]; 4] = [b"x", b"--password", b"s3cret", b"https://u:s3cret@h/"];
     let line = exec_line(&mut writer, &words, 0, b"/bin/x");
@@ -201,7 +201,7 @@ fn names_interpreter_and_stack_are_redacted_too() {
 }
 
 #[test]
-fn a_list_of_places_that_is_cut_is_flagged_and_everything_is_redacted() {
+fn a_list_of_markers_that_is_cut_is_flagged_and_everything_is_redacted() {
     let words: Vec<Vec<u8>> = (0..100_000)
         .map(|n| format!("--token=s{n}x").into_bytes())
         .collect();

@@ -171,7 +171,7 @@ fn rules_that_make_no_sense_together() {
 }
 
 #[test]
-fn off_is_all_zeros_but_for_no_rule() {
+fn without_rules_all_is_zero_except_everything() {
     let expected = RuleSet {
         everything: NO_RULE,
         ..RuleSet::default()

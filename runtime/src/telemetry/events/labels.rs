@@ -2,7 +2,7 @@
 
 use tracing::{info, warn};
 
-/// A label file cannot be used any more.
+/// A label file cannot be used any more, or the new labels are too long.
 pub(crate) struct LabelFileUnusable<'a> {
     /// The reason, with its remedy.
     pub error: &'a str,
@@ -27,7 +27,7 @@ pub(crate) struct LabelFileUsable;
 impl LabelFileUsable {
     /// Logs the event.
     pub(crate) fn emit(self) {
-        info!("all label files can be read again");
+        info!("all label files can be used again");
     }
 }
 
