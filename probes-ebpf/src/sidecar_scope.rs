@@ -47,10 +47,10 @@ pub(crate) fn look(task: Task) {
     } else {
         name_cgroups(task.address())
     };
-    if let Some(verdict) = SIDECAR_SCOPE.get_ptr_mut(0) {
+    if let Some(found) = SIDECAR_SCOPE.get_ptr_mut(0) {
         // SAFETY: a pointer to a live map value; user space reads it after this program has run.
         unsafe {
-            *verdict = SidecarScope {
+            *found = SidecarScope {
                 id: ns.id(),
                 address: ns.address(),
                 pod_cgroup: 0,

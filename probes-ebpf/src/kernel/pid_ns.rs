@@ -56,7 +56,7 @@ impl PidNs {
         Task(self.0.follow(field!(pid_namespace_child_reaper)))
     }
 
-    /// The identity of the namespace. The start time is the group leader's, as the reaper's first
+    /// The id of the namespace. The start time is the group leader's, as the reaper's first
     /// thread may exit before other threads.
     #[inline(always)]
     pub(crate) fn id(self) -> NsId {

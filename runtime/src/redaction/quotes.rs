@@ -150,7 +150,8 @@ pub(super) fn ends_a_word(byte: u8) -> bool {
     byte.is_ascii_whitespace() || matches!(byte, b';' | b'&' | b'|' | b'<' | b'>' | b'(' | b')')
 }
 
-fn ends_a_quoted_word(byte: u8) -> bool {
+/// Whether a byte directly after a closing quote does not belong to the quoted word.
+pub(super) fn ends_a_quoted_word(byte: u8) -> bool {
     ends_a_word(byte)
         || matches!(
             byte,

@@ -3,7 +3,7 @@
 
 use super::{
     names::{self, is_in_name, is_secret},
-    quotes::{Ends, OpenQuote, Quote, ends_a_word, value_end},
+    quotes::{Ends, OpenQuote, Quote, ends_a_quoted_word, value_end},
     script::script,
     search::{Hit, Search},
     spans::Spans,
@@ -304,7 +304,10 @@ impl Scan<'_, '_> {
             self.add(start, end, NAME);
             // For a shell, text directly after the closing quote is part of the value.
             let after = Quote::at(bytes, end).map_or(end, |(_, after)| after);
-            if self.byte(after).is_some_and(|byte| !ends_a_value(byte)) {
+            if self
+                .byte(after)
+                .is_some_and(|byte| !ends_a_quoted_word(byte))
+            {
                 let end = value_end(bytes, after, open, Ends::Word);
                 self.add(after, end, NAME);
             }
@@ -313,13 +316,4 @@ impl Scan<'_, '_> {
             self.add(from, end, NAME);
         }
     }
-}
-
-/// Whether a byte directly after a closing quote does not belong to the value.
-fn ends_a_value(byte: u8) -> bool {
-    ends_a_word(byte)
-        || matches!(
-            byte,
-            b',' | b'}' | b']' | b'"' | b'\'' | b'\\' | b':' | b'`'
-        )
 }

@@ -167,12 +167,10 @@ impl Screen {
         // For a script, the kernel puts the interpreter first in argv, and the script's filename
         // after it.
         let is_script = event.interpreter().is_some()
-            && argv.is_none()
             && event.arguments().any(|word| word == event.filename);
         let first = event.arguments().next().unwrap_or_default();
         let skipped = if is_script {
-            row.push_name(quoted(first));
-            1
+            0
         } else {
             row.push_name(quoted(event.filename));
             let last = event.filename.rsplit(|byte| *byte == b'/').next();
@@ -184,16 +182,21 @@ impl Screen {
                 0
             }
         };
+        let mut push = |word: usize, is_beginning: bool, bytes: &[u8]| {
+            if is_script && word == 0 {
+                row.push_name(quoted(bytes));
+            } else if word >= skipped {
+                let blank = if is_beginning { " " } else { "" };
+                row.push(format_args!("{blank}{}", quoted(bytes)));
+            }
+        };
         match argv {
             None => {
-                let words = event.arguments().skip(skipped);
-                words.for_each(|word| row.push(format_args!(" {}", quoted(word))));
+                let words = event.arguments().enumerate();
+                words.for_each(|(number, word)| push(number, true, word));
             }
             Some(argv) => argv.show(event, usize::MAX, |piece| {
-                if piece.word >= skipped {
-                    let blank = if piece.first { " " } else { "" };
-                    row.push(format_args!("{blank}{}", quoted(piece.bytes)));
-                }
+                push(piece.word, piece.first, piece.bytes);
             }),
         }
         let uid = event.ns_ids().map_or(subject.uid, |(uid, _)| uid);

@@ -4,7 +4,14 @@ use exectrail_common::record::{Exec, FLAG_INTERPRETED, Prefix, Subject};
 use proptest::prelude::*;
 
 use super::*;
-use crate::output::{quote, tests};
+use crate::{
+    output::{
+        quote,
+        redacted::{self, Texts},
+        tests,
+    },
+    redaction::{RedactMode, Redactor},
+};
 
 fn screen(look: config::Screen) -> Screen {
     Screen {
@@ -94,6 +101,31 @@ fn a_script_is_shown_with_its_interpreter_once() {
     );
     assert!(
         line.ends_with(" 100 /bin/sh -e ./configure --help\n"),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_script_with_a_secret_is_shown_with_its_interpreter_once() {
+    let argv = b"/bin/sh\0-e\0./deploy\0--token=s3cret\0";
+    let interpreted = Exec {
+        prefix: Prefix {
+            flags: FLAG_INTERPRETED,
+            ..Prefix::default()
+        },
+        ..head(100, 1, argv)
+    };
+    let redactor = Redactor::new(RedactMode::Known).unwrap().unwrap();
+    let exec = tests::event(&interpreted, argv, b"./deploy");
+    let mut texts = Texts::default();
+    let (argv, _) = redacted::exec(&redactor, exec, &mut texts).unwrap();
+    let mut line = Vec::new();
+    let mut screen = screen(PLAIN);
+    let redaction = Some(&Redaction::Exec(argv));
+    screen.write(&mut line, 1000, at(0), &Event::Exec(exec), redaction);
+    let line = String::from_utf8(line).unwrap();
+    assert!(
+        line.ends_with(" 100 /bin/sh -e ./deploy '--token=[redacted]' [1 redacted]\n"),
         "{line}"
     );
 }
