@@ -1,5 +1,5 @@
-//! The command line of `exectrail-log`. The flags are documented here and with their commands.
-//! Help, completions and man pages are generated from these texts.
+//! The command line of `exectrail-log`. The commands are documented here, and their flags in the
+//! modules of the commands. Help, completions and man pages are generated from these texts.
 
 use std::{
     fs,

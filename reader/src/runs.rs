@@ -63,7 +63,7 @@ pub(crate) struct TreePlace {
 /// What belongs to a tree.
 #[derive(Debug, Default)]
 struct Tree {
-    /// Numbers of the workspaces: several if the labels of a run changed.
+    /// Numbers of the workspaces: several if the labels changed within a run or between two runs.
     workspaces: Vec<usize>,
     /// Ids of the boots; `None` if the log lacks the id.
     boots: Vec<Option<String>>,

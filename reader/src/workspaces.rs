@@ -46,7 +46,7 @@ struct Key {
 pub(crate) struct Workspaces {
     names: Vec<Name>,
     by_key: HashMap<Key, usize>,
-    /// By the address of the labels, which saves comparing their names.
+    /// The number of a workspace, by the address of its labels. If it is here, no [`Key`] is made.
     by_labels: HashMap<usize, (Arc<Labels>, usize), RandomState>,
 }
 

@@ -47,9 +47,9 @@ output "env" {
 output "sidecar" {
   description = <<-EOT
     The sidecar's container, for templates that write its block themselves: name, image, command,
-    args, resources and the rest, by the provider's names. null with native_sidecar = true and with
-    announce_with = "exectrail": a container block alone would not have the effect of these two. Use
-    containers, init_containers, volumes and volume_mounts then, in dynamic blocks.
+    args, resources and the rest, by the provider's names. null if native_sidecar is true or
+    announce_with is "exectrail": either needs more than a container block. Use containers,
+    init_containers, volumes and volume_mounts then, in dynamic blocks.
   EOT
   value       = var.native_sidecar || local.mounts_program ? null : local.sidecar
 }

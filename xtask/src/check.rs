@@ -27,7 +27,7 @@ pub(crate) const STEPS: [Step; 8] = [
 /// Limit for cloning the advisory database, which takes seconds or hangs.
 const ADVISORIES_PATIENCE: Duration = Duration::from_secs(120);
 
-/// A feature that is off by default, because its crate needs protoc.
+/// A feature that is off by default, because the crate for containerd's API needs protoc.
 const CRI: &str = "exectrail-vm-tests/cri";
 
 /// `cargo xtask check`.

@@ -25,7 +25,7 @@ type Key = (u64, u64);
 pub(super) struct Descendants {
     known: HashSet<Key, RandomState>,
     /// Number of further processes that may be descendants. Each is in the session of a descendant,
-    /// but its parent has no line.
+    /// but no exec of its parent is in the log.
     pub(super) possible: u64,
 }
 

@@ -121,7 +121,8 @@ impl Parts {
         }
     }
 
-    /// Keeps an unfinished line. If there is no room for another line, returns the oldest one.
+    /// Keeps an unfinished line. If the lines are then too many or too long, removes and returns
+    /// the oldest one.
     fn put(&mut self, line: Unfinished) -> Option<Unfinished> {
         self.bytes += line.bytes.len();
         self.unfinished.push_back(line);

@@ -1,4 +1,4 @@
--- Which execs have another user than their parent had at its latest exec before them?
+-- Which execs have another user than the last earlier exec of their parent?
 WITH with_boot AS (
     SELECT execs.*, runs.boot AS boot
     FROM exectrail.execs AS execs JOIN exectrail.runs AS runs USING (run)

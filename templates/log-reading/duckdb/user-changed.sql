@@ -1,4 +1,4 @@
--- Which execs have another user than their parent had at its latest exec before them?
+-- Which execs have another user than the last earlier exec of their parent?
 SELECT
     child.ts, child.username, child.workspace,
     parent.uid AS parent_uid, parent.euid AS parent_euid, child.uid, child.euid,

@@ -100,12 +100,12 @@ fn ignored(body: &Body, kind: &str) -> Vec<String> {
         .collect()
 }
 
-/// The metadata of the pod `after` and the spec of the pod `before`: the result of a claim, if
-/// changes of the spec are ignored.
+/// The metadata of the manifest `after` and the spec of the manifest `before`: the result of a
+/// claim, if changes of the spec are ignored.
 fn kept(before: &Json, after: &Json) -> Json {
-    let mut pod = after.clone();
-    pod["spec"] = before["spec"].clone();
-    pod
+    let mut manifest = after.clone();
+    manifest["spec"] = before["spec"].clone();
+    manifest
 }
 
 #[test]
@@ -167,11 +167,11 @@ fn a_claimed_deployment_starts_a_pod_that_has_its_owner_in_the_log() {
 #[test]
 fn a_claim_keeps_the_volume() {
     for template in Template::ALL {
-        let claim = |workspace: &Workspace| {
+        let volume_claim = |workspace: &Workspace| {
             let made = manifests(template, workspace, &variables(template, &[])).unwrap();
             made[0].clone()
         };
-        let (before, after) = (claim(&unclaimed()), claim(&claimed()));
+        let (before, after) = (volume_claim(&unclaimed()), volume_claim(&claimed()));
         assert_eq!(before["kind"], "PersistentVolumeClaim");
         assert_eq!(before["spec"], after["spec"]);
         assert_eq!(before["metadata"]["name"], after["metadata"]["name"]);

@@ -14,7 +14,7 @@ use crate::package::name_of;
 use crate::workspace::{self, VERSION};
 use crate::{command, digest, progress, source};
 
-/// Checks the tarballs with the programs that users have.
+/// Unpacks the tarballs with tar, and checks their content. Then checks the sums with sha256sum.
 pub(super) fn content(tarballs: &[PathBuf]) -> Result<()> {
     for tarball in tarballs {
         let directory = tempfile::tempdir()?;
@@ -66,7 +66,7 @@ fn programs(top: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Checks that each document that the README links to is in the tarball.
+/// Checks that each document in `docs/` that the README links to is in the tarball.
 fn documents(directory: &Path) -> Result<()> {
     let readme = read(&directory.join("README.md"))?;
     let links = readme

@@ -1,5 +1,5 @@
-//! The inner half: the first process of the node. When it ends, the kernel ends all other processes
-//! of the node.
+//! The inner half of `cargo xtask kubernetes`: the first process of the node. When it ends, the
+//! kernel ends all other processes of the node.
 
 mod containers;
 mod control_plane;
@@ -46,7 +46,7 @@ pub(crate) struct NodeArgs {
     keep: bool,
 }
 
-/// Whether the node has a separate directory in place of this one.
+/// Whether the node cannot see `path`, because it has its own directory at or above this path.
 pub(super) fn hides(path: &Path) -> bool {
     mounts::PRIVATE
         .iter()

@@ -320,11 +320,11 @@ fn a_native_sidecar_of_containerd_has_the_last_exec(plan: &Plan, _: &Report) -> 
     run("/bin/exectrail", &["verify", &pod.log_file("exectrail")?]).map(drop)
 }
 
-/// The container announces itself before the build. The agent's script announces it once more. As
-/// in the template of Coder's registry, `host.docker.internal` replaces `localhost` and `127.0.0.1`
-/// in that script (`exectrail-vm/manifests.rs`). The sidecar's address is not replaced, because
-/// quotes divide it in the module's script. Another script replaces envbuilder
-/// (`machine/envbuilder.sh`).
+/// The container announces itself before the build. The agent's script, which the module makes,
+/// announces it once more. As in the template of Coder's registry, `host.docker.internal` replaces
+/// `localhost` and `127.0.0.1` in the agent's script (`exectrail-vm/manifests.rs`). This does not
+/// replace the sidecar's address, because the module writes it divided by quotes. Another script
+/// replaces envbuilder (`machine/envbuilder.sh`).
 fn a_dev_containers_build_and_its_agent_are_traced(plan: &Plan, _: &Report) -> Result<()> {
     let pod = start_of(plan, manifest::DEVCONTAINER, "devcontainer")?;
     let output = pod.output("workspace");

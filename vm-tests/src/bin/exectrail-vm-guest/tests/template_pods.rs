@@ -150,7 +150,7 @@ pub(crate) fn check_session(seen: &[Vec<&str>], who: &str) -> Result<()> {
     Ok(())
 }
 
-/// Both commands of the short session occur once, in order.
+/// The first two executions of `/bin/echo` are those of the short session, in order.
 pub(crate) fn check_short_session(seen: &[Vec<&str>], who: &str) -> Result<()> {
     let of_it: Vec<&Vec<&str>> = seen
         .iter()
