@@ -15,7 +15,7 @@ function summaryOf(report, row) {
   const flags = data.columns.flags[row];
   const text = blocks.text(row);
   const line = text === undefined ? "…" : shown(text.slice(0, SHOWN));
-  return flags & ~2 ? [...marksOf(flags), line] : line;
+  return flags ? [...marksOf(flags), line] : line;
 }
 
 /** A column with times. */

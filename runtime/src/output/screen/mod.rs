@@ -166,8 +166,8 @@ impl Screen {
         let argv = redaction.and_then(Redaction::argv);
         // For a script, the kernel puts the interpreter first in argv, and the script's filename
         // after it.
-        let is_script = event.interpreter().is_some()
-            && event.arguments().any(|word| word == event.filename);
+        let is_script =
+            event.interpreter().is_some() && event.arguments().any(|word| word == event.filename);
         let first = event.arguments().next().unwrap_or_default();
         let skipped = if is_script {
             0
