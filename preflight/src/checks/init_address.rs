@@ -56,8 +56,8 @@ pub(super) fn check(address: Option<SocketAddr>) -> Check {
     .remedy(remedy)
 }
 
-/// Binds as a server does, and closes the socket without listening. If it listened, the connection
-/// of a workspace that already announces itself would be accepted here and then dropped.
+/// Binds as a server does, but does not listen. If it listened, the connection of a workspace that
+/// already announces itself would be accepted here and then dropped.
 fn bind(address: SocketAddr) -> Result<OwnedFd, Errno> {
     let family = if address.is_ipv4() {
         AddressFamily::INET

@@ -1,4 +1,4 @@
-//! Evidence files that are missing, or not regular files.
+//! Evidence files that are missing, too long, or not regular files.
 
 use std::process::Command;
 

@@ -197,7 +197,7 @@ pub(crate) fn kernel_btf(kernel: KernelTypes) -> Vec<u8> {
             ("numbers", upids, 768),
         ],
     );
-    // A second struct with the same name but without the members, as some drivers have.
+    // Some drivers have a struct of this name, too. It lacks the member that the probes need.
     w.strukt("net", 8, &[("device", ptr, 0)]);
     w.strukt("net", 4096, &[("passive", int, 0), ("ns", ns_common, 1024)]);
     w.strukt(

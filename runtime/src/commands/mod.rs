@@ -1,4 +1,4 @@
-//! The commands, one file each.
+//! The commands, one file each, and code that they use.
 
 pub(crate) mod announce;
 mod completions;

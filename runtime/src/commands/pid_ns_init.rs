@@ -34,7 +34,7 @@ use crate::{
 /// Time limit of the announcement. The tracing process runs already, and answers at once.
 const ANNOUNCE_TIME: Duration = Duration::from_secs(60);
 
-/// Why the command cannot start.
+/// Why a stage failed.
 #[derive(Debug, thiserror::Error)]
 enum InitError {
     #[error("cannot create a PID namespace: {0}; run as root, with CAP_SYS_ADMIN")]

@@ -9,7 +9,7 @@ pub(crate) enum LineError {
     /// No key before `=`.
     #[error("it has no key")]
     NoKey,
-    /// The value does not begin and end with `"`, or has one inside.
+    /// The value does not begin and end with `"`, or has an unescaped `"` inside.
     #[error("its value is not in double quotes")]
     NotQuoted,
     /// An escape that Go does not write.
@@ -107,7 +107,8 @@ mod tests {
 
     use super::*;
 
-    /// The left column is the result of `strconv.Quote` for the right column.
+    /// The left column is the result of `strconv.Quote` for the right column, except in the last
+    /// row.
     #[test]
     fn text_is_as_it_was_before_go_quoted_it() {
         for (quoted, text) in [
@@ -122,7 +123,7 @@ mod tests {
                 r#""Zoë 工作区 \u200b\u202e\U000e0001 😀""#,
                 "Zoë 工作区 \u{200b}\u{202e}\u{e0001} 😀",
             ),
-            // Go writes a byte that is not UTF-8 as \xHH, too; here, two of them are a character.
+            // Go writes these two bytes unchanged, because they are a character.
             (r#""\xc3\xab""#, "ë"),
         ] {
             assert_eq!(unquoted(quoted.as_bytes()).as_deref(), Ok(text), "{quoted}");

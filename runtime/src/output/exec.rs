@@ -133,7 +133,7 @@ impl<'a> ExecEvent<'a> {
     }
 }
 
-/// A comm up to its NUL: Linux 5.10 leaves bytes of an older, longer comm after the NUL.
+/// A comm up to its NUL: kernels such as Linux 5.10 leave bytes of an older, longer comm after it.
 pub(super) fn comm(field: &[u8; COMM_LEN]) -> &[u8] {
     field.split(|byte| *byte == 0).next().unwrap_or_default()
 }

@@ -8,7 +8,8 @@ use std::{
 /// A buffer of lines that exceeds this size is written before it grows further.
 pub(crate) const LONGEST_IN_MEMORY: usize = 512 * 1024;
 
-/// Receives lines before all lines of an event are in memory: a long argv has thousands.
+/// Receives lines before all lines of an event are in memory: a long argv can need thousands of
+/// lines.
 pub struct Overflow {
     write: Box<WriteLines>,
     /// Number of bytes that were written so far.

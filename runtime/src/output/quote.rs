@@ -19,9 +19,9 @@ pub(super) enum Alphabet {
 
 /// A command line.
 ///
-/// Words are quoted for POSIX `sh`. A word with bytes that are not UTF-8, or with characters
-/// outside the alphabet, is written as `$'…'`, which bash, zsh, ksh, busybox and POSIX.1-2024
-/// accept.
+/// Words are quoted for POSIX `sh`. A word with bytes that are not UTF-8, with characters outside
+/// the alphabet, or longer than [`LONGEST_WORD`] is written as `$'…'`, which bash, zsh, ksh,
+/// busybox and POSIX.1-2024 accept.
 pub(super) struct CommandLine<I> {
     pub(super) words: I,
     pub(super) alphabet: Alphabet,

@@ -1,4 +1,4 @@
-//! The programs at each tracepoint, and the number of their copies.
+//! The programs that run in lanes, and the number of lanes.
 
 use exectrail_common::counters::LANES;
 use exectrail_preflight::KernelVersion;

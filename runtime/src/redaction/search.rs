@@ -82,7 +82,7 @@ impl Search {
             (b"-----BEGIN", Hit::Pem),
             (b"identified by", Hit::Identified),
         ];
-        // A short name counts before a NUL, as in argv, and before a blank, as in a script.
+        // A short name is a hit only before a NUL, as in argv, or a blank, as in a script.
         let short = programs::SHORT.iter().flat_map(|name| {
             let after = |end: &str| format!("{name}{end}").into_bytes();
             [after("\0"), after(" ")]

@@ -1,6 +1,6 @@
 //! User and password in a URL: `scheme://user:password@host`.
 
-/// Facts about the text so far, so that each byte is examined once.
+/// Facts about the text so far, so that the time is proportional to the length of the text.
 #[derive(Debug, Default)]
 pub(super) struct Urls {
     /// End of the part without blanks and quotes that was examined last, and the last `@` in it.
@@ -85,7 +85,7 @@ impl Urls {
     }
 }
 
-/// Whether the scheme before `at` is http or https, where a name alone is a token.
+/// Whether the scheme before `at` is http or https, where a name alone can be a token.
 fn is_web(text: &[u8], at: usize) -> bool {
     let before = text.get(..at).unwrap_or_default();
     let ends_with = |scheme: &[u8]| {

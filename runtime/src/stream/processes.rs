@@ -72,8 +72,8 @@ impl Processes {
     }
 
     /// The program of the parent of `head`'s process, if it is certain: the parent has executed
-    /// nothing since its line. A parent that was forked and has executed nothing itself has no
-    /// line.
+    /// nothing since its line. `None` for a parent that was forked and has executed nothing: it has
+    /// no line.
     pub(super) fn parent(&self, head: &Exec) -> Option<Parent<'_>> {
         let image = self.0.get(&(head.subject.ppid, head.subject.ppid_start))?;
         if image.execs != head.origin.parent_execs {

@@ -21,7 +21,7 @@ impl Protocol {
                 if !self.has(Fault::BeginsLate) {
                     state.to_emitter.push_back(ToEmitter::Begin);
                 }
-                // `start`: the reader starts before the listener.
+                // `start` of Lifecycle: the reader starts before the listener.
                 state.reader = Reader::Reads;
                 if self.has(Fault::BindsBeforeAttaching) {
                     state.lifecycle = Lifecycle::Runs;
@@ -91,8 +91,8 @@ impl Protocol {
         }
     }
 
-    /// The start is over: Lifecycle has the answer to `Open`. With `BindsBeforeAttaching`, the
-    /// address is bound at this moment.
+    /// Lifecycle has the answer to `Open`: the start is over. With `BindsBeforeAttaching`, the
+    /// address is bound, but the start continues: the probes are attached next.
     pub(crate) fn start_ended(&self, state: &mut State) {
         if self.has(Fault::BindsBeforeAttaching) {
             state.lifecycle = Lifecycle::AwaitsAttached;
@@ -104,7 +104,8 @@ impl Protocol {
         }
     }
 
-    /// The order of `shut_down` in Lifecycle, without label files and metrics.
+    /// The order of `shut_down` in Lifecycle, without label files, metrics and the saved
+    /// checkpoint.
     pub(crate) fn steps(&self) -> [Step; 4] {
         use Step::{Close, Detach, Drain, Flush};
         match self.fault {

@@ -104,7 +104,7 @@ impl Log {
             .unwrap_or_else(|| panic!("no exec of {start:?}"))
     }
 
-    /// The output of a shell that runs a block of the document.
+    /// The output of a shell that runs `block` in the log's directory.
     fn ask(&self, block: &str) -> String {
         let programs = Path::new(EXECTRAIL).parent().unwrap();
         let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());

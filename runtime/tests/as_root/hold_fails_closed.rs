@@ -158,7 +158,7 @@ fn a_restart_ends_nothing_and_the_workspace_is_announced_again() {
     let started = messages(&lines, "workspace_started");
     assert_eq!(started.len(), 1, "{lines:?}");
     assert_eq!(started[0]["fields"]["found"], "announcement");
-    // The holder announces the workspace only once.
+    // The holder announces the workspace to this exectrail only once.
     assert!(
         messages(&lines, "workspace_announced").is_empty(),
         "{lines:?}"
@@ -228,8 +228,8 @@ fn a_command_that_cannot_be_executed_has_the_status_of_shells() {
     }
 }
 
-/// While exectrail is away, any process in the pod can listen at its address. The holder trusts no
-/// listener of another user.
+/// While exectrail is away, any process in the pod can listen at its address. The holder accepts
+/// answers only from a process of exectrail's user.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn another_users_listener_is_not_believed() {

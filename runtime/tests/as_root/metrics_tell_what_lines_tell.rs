@@ -242,7 +242,7 @@ fn idle_clients_harm_nobody_else() {
     let mut on = [0; 2];
     std::io::Read::read_exact(idle.stdout.as_mut().unwrap(), &mut on).unwrap();
     assert_eq!(pod.workspace().announce().0, 204);
-    // If all places are taken, a new client replaces an idle client.
+    // If there are too many clients, a new client replaces an idle client.
     assert_eq!(scrape(&pod, "/metrics", &["--retry", "3"]).0, 200);
     drop(idle.stdin.take());
     idle.wait().unwrap();

@@ -220,7 +220,7 @@ fn push_redacted_words(
     arguments
 }
 
-/// Appends the keys that only some lines have.
+/// Appends keys that only some lines have.
 fn notes(out: &mut Keys<'_, '_>, event: ExecEvent<'_>, tampered: bool) {
     let head = event.head;
     let has = |flags: u16, flag| flags & flag != 0;

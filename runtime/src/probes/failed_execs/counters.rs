@@ -61,8 +61,9 @@ impl FailedCounters {
 
     /// Number of times that the kernel skipped one of the programs, for failed or successful execs.
     ///
-    /// `None` before Linux 5.12, which does not count them. Also `None` with `tp_btf/sys_exit`: the
-    /// kernel skips its program for any system call, and does not count by call.
+    /// `None` before Linux 5.12: older kernels do not count them. Also `None` with
+    /// `tp_btf/sys_exit`: the kernel skips its program for any system call, and does not count by
+    /// call.
     pub(crate) fn skipped(&self) -> Option<u64> {
         match self.hook {
             Hook::Fexit => self.programs.iter().map(skipped).sum(),
@@ -72,7 +73,8 @@ impl FailedCounters {
 
     /// Number of the `skipped` executions that were for failed execs.
     ///
-    /// All others were for successful execs: the node's `execs` without those that `calls` counts.
+    /// All others were for successful execs. Their number is the node's `execs`, without the execs
+    /// before the programs were attached and without the successful execs in `calls`.
     pub(crate) fn missed(&self, skipped: u64, calls: &[CallCounts], execs: u64) -> u64 {
         let stats = calls.iter().flat_map(|call| &call.cpus);
         let succeeded: u64 = stats.map(|stats| stats.succeeded).sum();

@@ -55,9 +55,9 @@ fn what_has_no_line_is_counted_and_has_no_number() {
     let mut out = Vec::new();
     stream.begin(&beginning, &mut out);
     for number in 0..200 {
-        for (place, kind) in [Kind::Exec, Kind::Exit].into_iter().enumerate() {
+        for (later, kind) in [Kind::Exec, Kind::Exit].into_iter().enumerate() {
             let cpu = (number % 2) as u16;
-            let ktime = SECOND + number * SECOND / 50 + place as u64;
+            let ktime = SECOND + number * SECOND / 50 + later as u64;
             let record = event(kind, cpu, number / 2, 60, ktime);
             stream.record(&record, &mut out).unwrap();
         }
@@ -119,7 +119,7 @@ fn what_has_no_line_is_counted_and_has_no_number() {
     assert_eq!(lost, None);
 }
 
-/// A gap in the numbers is still a loss, and as large as the loss.
+/// A gap in the numbers is still reported as a loss, with the exact count.
 #[test]
 fn a_loss_beside_suppressed_events_is_reported_exactly() {
     let mut stream = limited("1KiB/h");
@@ -130,14 +130,14 @@ fn a_loss_beside_suppressed_events_is_reported_exactly() {
         // the other call.
         stream.record(&record, &mut out).unwrap();
     }
-    let mut expected = 0;
+    let mut lost = 0;
     for line in lines(&out) {
         if line["msg"] == "lost" {
-            expected += line["fields"]["count"].as_u64().unwrap();
+            lost += line["fields"]["count"].as_u64().unwrap();
         }
     }
     // `execve` has 0, 2, 8 and 10; `execveat` has 1, 3 and 7.
-    assert_eq!(expected, (11 - 4) + (8 - 3));
+    assert_eq!(lost, (11 - 4) + (8 - 3));
 }
 
 #[test]

@@ -55,6 +55,6 @@ fn limits_that_are_off_cost_nothing() {
     println!("off {off:?}, rules {sizes:?}, bucket {bucket:?}");
     assert!(off.1 < sizes[0].1 && off.1 < bucket.1);
     assert!(sizes[0].1 < sizes[1].1 && sizes[1].1 < sizes[2].1);
-    // The number of instructions is exactly the same in every pod.
+    // Both numbers are the same in every pod.
     assert_eq!(program(&[]), off);
 }
