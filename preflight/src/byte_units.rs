@@ -24,6 +24,10 @@ impl Bytes {
         let (unit, ..) = UNITS
             .iter()
             .find(|(_, usual, others)| *usual == name || others.contains(&name))?;
+        // `u64` accepts a `+`, too.
+        if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
         digits.parse::<u64>().ok()?.checked_mul(*unit).map(Self)
     }
 }
@@ -70,6 +74,7 @@ mod tests {
             "1kib",
             "1 KiB",
             "-1",
+            "+1",
             "1é",
             "1.5MiB",
             "17179869184GiB",

@@ -49,6 +49,9 @@ pub(super) fn check(node: &Node<'_>) -> Check {
              Amazon Linux 2023 or newer)"
                 .to_owned()
         })),
+        Verdict::Unknown if release.text().is_some() => {
+            check.remedy("run the pod on a node whose kernel's release begins with its version")
+        }
         Verdict::Unknown => check.remedy("make procfs readable, or pass its root with --proc"),
         _ => check,
     }

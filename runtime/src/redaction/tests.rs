@@ -183,6 +183,7 @@ fn headers_urls_and_json() {
             &["git", "clone", "ssh://git@h/x"],
             "git | clone | ssh://git@h/x",
         ),
+        (&["lftp", "ftp://u%3as3@h/x"], "lftp | ftp://[redacted]@h/x"),
         (
             &["psql", "postgres://u:s/3@h/d"],
             "psql | postgres://[redacted]@h/d",

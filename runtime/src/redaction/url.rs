@@ -48,7 +48,10 @@ impl Urls {
             }
         };
         let whole = text.get(from..end).unwrap_or_default();
-        let has_password = whole.contains(&b':') || whole.windows(3).any(|part| part == b"%3A");
+        let has_password = whole.contains(&b':')
+            || whole
+                .windows(3)
+                .any(|part| part.eq_ignore_ascii_case(b"%3a"));
         if !has_password && !is_web(text, at) {
             // Only a name, as in ssh://git@host.
             return None;

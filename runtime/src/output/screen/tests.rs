@@ -120,7 +120,10 @@ fn a_script_with_a_secret_is_shown_with_its_interpreter_once() {
     let mut texts = Texts::default();
     let (argv, _) = redacted::exec(&redactor, exec, &mut texts).unwrap();
     let mut line = Vec::new();
-    let mut screen = screen(PLAIN);
+    let mut screen = screen(config::Screen {
+        is_full: true,
+        ..PLAIN
+    });
     let redaction = Some(&Redaction::Exec(argv));
     screen.write(&mut line, 1000, at(0), &Event::Exec(exec), redaction);
     let line = String::from_utf8(line).unwrap();
