@@ -88,7 +88,7 @@ impl Workspace {
 
     fn begin(&mut self, run: &str, previous: Value, untraced: u64) -> u64 {
         self.run = run.to_owned();
-        self.line = 0;
+        (self.line, self.seq) = (0, 0);
         let mut started = json!({"version": "9.9.9"});
         if !previous.is_null() {
             started["previous_run"] = previous;
