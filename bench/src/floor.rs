@@ -27,9 +27,9 @@ pub(crate) enum Work {
     CopyArgv,
     /// It also copies argv from the stack into a ring that nobody reads.
     WriteArgv,
-    /// It also copies the filename to its stack, and writes a record as long as exectrail's record
-    /// without paths: a head of zeros, and then, from argv on, as many bytes of the stack as argv
-    /// and filename have together.
+    /// It copies argv and the filename to its stack, and writes a record into the ring. The record
+    /// is as long as exectrail's record without paths. It is a head of zeros, and as many bytes of
+    /// the stack, from argv on, as argv and filename have together.
     WriteRecord,
 }
 

@@ -132,8 +132,8 @@ impl<'a, C: Consumer> Reading<'a, C> {
         self.consumer.end();
     }
 
-    /// Names the unreadable lines on standard error. Returns `false` if the files have lines and
-    /// none could be read, or if a compressed file is damaged or cut.
+    /// Reports unreadable lines on standard error. Returns `false` if the files have lines and none
+    /// could be read, or if a compressed file is damaged or cut.
     pub(crate) fn report(&self, program: &str) -> bool {
         if self.unreadable == 0 {
             return true;

@@ -137,7 +137,7 @@ fn merge(args: FuncArgs) -> Outcome {
     Ok(sorted(Value::Object(merged)))
 }
 
-/// For the templates' expressions, Go's syntax (RE2) and that of `regex` mean the same.
+/// A regular expression. Those of the templates mean the same in Go's syntax (RE2) and here.
 fn regex(pattern: &str) -> Result<Regex, String> {
     Regex::new(pattern).map_err(|error| error.to_string())
 }
@@ -186,7 +186,7 @@ fn substr(args: FuncArgs) -> Outcome {
     let (Some(offset), Some(length)) = (number(1), number(2)) else {
         return Err("offset and length are whole numbers".into());
     };
-    let offset = usize::try_from(offset).map_err(|_| "an offset from the end")?;
+    let offset = usize::try_from(offset).map_err(|_| "an offset from the end is not supported")?;
     let rest = text(&args, 0).chars().skip(offset);
     Ok(match usize::try_from(length) {
         Ok(length) => rest.take(length).collect::<String>(),

@@ -30,8 +30,8 @@ pub enum Fault {
     },
     /// The log lacks the first line of a run, and has an earlier run of the same workspace.
     #[error(
-        "line {line} is the first one of this run in the log, and is not its beginning; --partial \
-        accepts that of the earliest run of a workspace only"
+        "line {line} is the first one of this run in the log, and is not its beginning; with \
+        --partial only the earliest run of a workspace may lack its beginning"
     )]
     NotTheEarliest {
         /// Number of the line.
@@ -148,7 +148,7 @@ pub enum Fault {
         /// Number of the line.
         line: u64,
     },
-    /// The last line of a run is no checkpoint, although the run has checkpoints or a key is given.
+    /// A `tracing_stopped` line without a head, although the run has checkpoints or a key is given.
     #[error("line {line} is the end of its run, and has no `head`")]
     NoHeadAtEnd {
         /// Number of the line.

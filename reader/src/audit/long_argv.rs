@@ -9,18 +9,18 @@ use super::{
 #[derive(Debug, Default)]
 pub(super) struct LongArgvCheck {
     /// The line that must be next, if an argv is not complete.
-    awaited: Option<Awaited>,
+    awaited: Option<ArgvLine>,
 }
 
 /// A line of an argv.
 #[derive(Clone, Copy, Debug)]
-struct Awaited {
+struct ArgvLine {
     /// The number of the exec; `None` if the line lacks it (`--omit seq`).
     exec: Option<(Series, u64)>,
     part: u64,
 }
 
-impl Awaited {
+impl ArgvLine {
     /// Whether `found` can be this line.
     fn is(self, found: Self) -> bool {
         let is_same = self
@@ -44,16 +44,16 @@ impl LongArgvCheck {
         let awaited = self.awaited.take();
         let is_further = msg == "exec_argv";
         let found = event.and_then(|event| {
-            Some(Awaited {
+            Some(ArgvLine {
                 exec: event.numbered(Kind::Exec),
                 part: if is_further { event.part? } else { 0 },
             })
         });
-        if let Some(Awaited { exec, part }) = found
+        if let Some(ArgvLine { exec, part }) = found
             && event.is_some_and(|event| event.argv_continues)
         {
             let part = part.saturating_add(1);
-            self.awaited = Some(Awaited { exec, part });
+            self.awaited = Some(ArgvLine { exec, part });
         }
         if is_further {
             let fits = found.is_some_and(|found| match awaited {

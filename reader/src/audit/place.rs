@@ -1,4 +1,4 @@
-//! CPUs and lanes. Each has its own sequence numbers.
+//! Places. Each CPU has its own sequence numbers, or each lane of it if there are lanes.
 
 use std::fmt::{self, Display};
 

@@ -1,4 +1,4 @@
-//! The command `show`, which writes each line of the log as a line of columns.
+//! The command `show`, which writes lines of the log in columns, or unchanged with `--json`.
 
 mod columns;
 mod details;

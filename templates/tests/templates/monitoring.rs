@@ -37,7 +37,7 @@ fn promtools_tests_of_the_alerts_pass() {
     assert!(tested.contains("SUCCESS"), "{tested}");
 }
 
-/// Names of the alerts in a rule file's groups.
+/// Names of the alerts in the first of `groups`; a rule file of ours has one group.
 fn alerts(groups: &Json) -> BTreeSet<String> {
     groups[0]["rules"]
         .as_array()

@@ -1,4 +1,5 @@
-//! The templates support nodes with SELinux, and OpenShift; both are off by default.
+//! The templates support nodes with SELinux, and OpenShift. By default, no container has an SELinux
+//! type.
 
 use exectrail_templates::{Template, Workspace, pod};
 use serde_json::json;
@@ -41,7 +42,7 @@ fn all_containers(pod: &Json) -> Vec<&Json> {
 }
 
 #[test]
-fn the_type_is_that_of_the_sidecar_and_of_no_other_container() {
+fn only_the_sidecar_has_the_selinux_type() {
     for template in Template::ALL {
         for form in forms() {
             let mut given = form.to_vec();
@@ -81,7 +82,7 @@ fn the_commented_line_of_each_file_is_right_where_it_is() {
     }
 }
 
-/// Why the constraints do not admit a pod, by the rules of OpenShift's admission for each field.
+/// Why the constraints do not admit a pod, by the rules of OpenShift's admission.
 fn objections(scc: &Json, pod: &Json) -> Vec<String> {
     let mut objections = Vec::new();
     let mut demand = |met: bool, what: &str| {
@@ -162,7 +163,7 @@ fn the_constraints_admit_what_the_templates_make() {
     }
 }
 
-/// The constraints admit nothing else: neither envbox, nor anything of the host.
+/// The constraints admit neither envbox, nor namespaces or files of the host, nor `SYS_ADMIN`.
 #[test]
 fn the_constraints_admit_nothing_of_the_host() {
     let scc = &yaml("openshift/scc.yaml")[0];

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 /// Result of looking for one requirement.
 pub(super) enum Found {
-    /// It is present; the text names it and its place.
+    /// It is present; the text names it.
     Present(String),
     /// It is missing and can be installed.
     Missing(Missing),
@@ -12,7 +12,7 @@ pub(super) enum Found {
 
 /// A requirement that can be installed.
 pub(super) struct Missing {
-    /// Its name, and how long it takes: `bpf-linker 0.10.3 (about a minute)`.
+    /// Its name, and how long its installation takes: `bpf-linker 0.10.3 (about a minute)`.
     pub(super) what: String,
     /// Installs it, and returns how.
     pub(super) install: Box<dyn FnOnce() -> Result<String>>,

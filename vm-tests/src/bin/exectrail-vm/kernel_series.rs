@@ -110,7 +110,7 @@ pub(crate) static SERIES: [Series; 10] = [
 ];
 
 impl Series {
-    /// A series that runs all tests on a PC.
+    /// A series that runs other scenarios than `brief`, on a PC.
     const fn full(name: &'static str, suite: &'static str, source: Source) -> Self {
         Self {
             name,

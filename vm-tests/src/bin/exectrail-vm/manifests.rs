@@ -43,7 +43,7 @@ fn yaml_pod() -> Result<Value> {
     let text = script.as_str().unwrap_or_default();
     ensure!(
         text.ends_with(SLEEP),
-        "plain-yaml/pod.yaml does not end with {SLEEP:?}"
+        "the script in plain-yaml/pod.yaml does not end with {SLEEP:?}"
     );
     *script = text.replace(SLEEP, &format!("\n{AGENT}\n")).into();
     Ok(pod)
@@ -120,7 +120,7 @@ fn coding_agent() -> Result<Value> {
 }
 
 /// The pod of the template for dev containers. Its agent's script announces the workspace, too. As
-/// in the registry's template, the host's name replaces `localhost` and `127.0.0.1` in the script.
+/// in the registry's template, `HOST` replaces `localhost` and `127.0.0.1` in the script.
 fn devcontainer() -> Result<Value> {
     const HOST: &str = "host.docker.internal";
     let agent = format!("/bin/echo access-url http://127.0.0.1:3000\n{AGENT}\n");

@@ -64,7 +64,7 @@ fn runs_while(sidecar: &Sidecar, shell: &mut Shell, line: &str) -> Result<Vec<u6
 }
 
 /// An exec of another pod runs two programs, `exec` and `rename`. From Linux 7.0 on, where programs
-/// can be preempted, `exec` has three lanes and `rename` has two.
+/// can be preempted, `exec` has three lanes and `rename` has two, and each lane runs.
 pub(crate) fn programs_run_for_execs_of_others_only(_: &Plan, report: &Report) -> Result<()> {
     let (pod, other) = (Pod::start()?, Pod::start()?);
     let sidecar = Sidecar::start(&pod, &[])?;

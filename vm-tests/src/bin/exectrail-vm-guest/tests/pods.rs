@@ -248,7 +248,7 @@ pub(crate) fn no_exec_is_lost_uncounted(_: &Plan, report: &Report) -> Result<()>
         lost_at_first["fields"]["count"].as_u64() > Some(0),
         "{lost_at_first}"
     );
-    // The ring takes time to drain: some of these execs may be lost too, until one is recorded.
+    // The ring takes time to drain. Until it has room, execs of `/bin/true after` may be lost, too.
     let mut happened = EXECS;
     while !execs(&sidecar.events.all()).into_iter().any(is_after) {
         ensure!(happened < 2 * EXECS, "nothing is seen any more");
