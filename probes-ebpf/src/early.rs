@@ -221,9 +221,9 @@ pub(crate) fn kept(task: Task) -> Kept {
     }
 }
 
-/// Copies the beginning of argv to `to`: `wanted` bytes, or as many as the slot has. Frees the slot,
-/// and returns the number of bytes: 0 if argv is not in the slot. Does nothing and returns 0 if the
-/// slot is another exec's. `filename_len` is the length of the filename.
+/// Copies the beginning of argv to `to`: `wanted` bytes, or as many as the slot has. Frees the
+/// slot, and returns the number of bytes: 0 if argv is not in the slot. Does nothing and returns 0
+/// if the slot is another exec's. `filename_len` is the length of the filename.
 #[inline(always)]
 pub(crate) fn copy_argv(strings: &Strings, filename_len: u64, to: *mut u8) -> u64 {
     let Some(early) = EARLY.get_ptr_mut(strings.slot) else {

@@ -125,8 +125,8 @@ mod tests {
 
     #[test]
     fn a_line_is_cut_at_the_width_of_the_terminal() {
-        assert_eq!(beginning("make", 4), "make");
-        assert_eq!(beginning("make", 3), "mak");
+        assert_eq!(beginning("abcd", 4), "abcd");
+        assert_eq!(beginning("abcd", 3), "abc");
         // Each of these takes two columns.
         assert_eq!(beginning("工作", 4), "工作");
         assert_eq!(beginning("工作", 3), "工");

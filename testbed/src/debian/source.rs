@@ -36,8 +36,8 @@ impl Source {
     /// Unpacks the files, with Debian's patches, into the directory `tree`, which must not exist.
     ///
     /// # Errors
-    /// If a file differs from its checksum in the `.dsc` file, or `dpkg-source` (package `dpkg-dev`)
-    /// fails or is not installed.
+    /// If a file differs from its checksum in the `.dsc` file, or `dpkg-source` (package
+    /// `dpkg-dev`) fails or is not installed.
     pub fn unpack(&self, tree: &Path) -> Result<(), DebianError> {
         // dpkg-source only warns if it does not know the uploader's key. apt-get has checked the
         // files by the archive's signed lists.
