@@ -26,8 +26,8 @@ static BUCKETS: HashMap<u32, Bucket> = HashMap::with_max_entries(MAX_BUCKETS, 0)
 /// and returns true.
 ///
 /// CPUs that race for the last token may all take it. Each of them can admit one exec too many, and
-/// later execs then wait longer. Suppressed execs are counted by atomic additions, so their count
-/// is exact.
+/// the next token then comes later. Suppressed execs are counted by atomic additions, so their
+/// count is exact.
 #[inline(always)]
 pub(crate) fn is_empty(target: u32) -> bool {
     // The verifier knows this value: without a limit it removes the rest of this function.
@@ -59,7 +59,7 @@ pub(crate) fn is_empty(target: u32) -> bool {
     false
 }
 
-/// The bucket of `target`; created if it does not exist.
+/// The bucket of `target`; created if it does not exist. The shared bucket if the map is full.
 #[inline(always)]
 fn bucket(target: u32) -> Option<*mut Bucket> {
     if let Some(bucket) = BUCKETS.get_ptr_mut(target) {

@@ -132,7 +132,7 @@ pub(crate) struct Early {
     pub(crate) below_top: u64,
     /// Number of bytes that were copied.
     pub(crate) len: u32,
-    /// Number of execs that found this slot taken since it was taken.
+    /// Number of execs that wanted this slot while it was taken; 0 when a process takes it.
     pub(crate) found_taken: u32,
     pub(crate) bytes: [u8; EARLY_BYTES],
 }
@@ -187,7 +187,8 @@ pub(crate) const MAX_NAME: usize = 256;
 /// extend beyond [`MAX_PATH`].
 pub(crate) const PATHS: usize = 2 * (MAX_PATH + MAX_NAME);
 
-/// A `struct path` of the kernel: the addresses of a `struct vfsmount` and a `struct dentry`.
+/// The addresses in a `struct path` of the kernel (a `struct vfsmount` and a `struct dentry`), and
+/// the root of the mount.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct KernelPath {

@@ -1,10 +1,11 @@
 //! Finds out by trial what the kernel lets this process do with BPF.
 //!
 //! The trials use the program type that exectrail loads: tracing programs of attach type
-//! `BPF_TRACE_RAW_TP`. The feature probes of general libraries are no substitute. They try
-//! `fentry`, which some kernels and architectures refuse although exectrail runs there; and they
-//! try no helper in a program type that needs a BTF target. The trials attach nothing, and the
-//! kernel frees their maps and programs when the file descriptors close.
+//! `BPF_TRACE_RAW_TP`. Without BTF they use raw tracepoints instead. The feature probes of general
+//! libraries are no substitute. They try `fentry`, which some kernels and architectures refuse
+//! although exectrail runs there; and they try no helper in a program type that needs a BTF target.
+//! The trials attach nothing, and the kernel frees their maps and programs when the file
+//! descriptors close.
 
 mod code;
 mod refusal;
@@ -142,7 +143,7 @@ unsafe fn bpf<T>(command: u32, attr: &mut T) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
-/// Makes the smallest map of this kind.
+/// Makes a small map of this kind.
 pub(crate) fn make_map(map: Map) -> io::Result<OwnedFd> {
     let (key_size, value_size, max_entries) = match map {
         Map::Hash | Map::Array | Map::PerCpuArray | Map::LruHash => (4, 8, 1),

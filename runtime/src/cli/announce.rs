@@ -29,7 +29,7 @@ pub(crate) struct AnnounceArgs {
     )]
     pub timeout: Duration,
 
-    /// Once tracing is on, replace this process with COMMAND
+    /// Once tracing is on, execute COMMAND; without --hold, COMMAND replaces this process
     #[arg(long, requires = "command")]
     pub exec: bool,
 

@@ -38,9 +38,9 @@ fn name_pod_cgroup(ebpf: &mut Ebpf, scope: &mut SidecarScope) -> Result<(), Atta
     scope.pod_cgroup = pod.id;
     scope.pod_cgroup_level = scope.cgroup_level.saturating_sub(place);
     let map = map_names::SIDECAR_SCOPE;
-    let verdict = ebpf.map_mut(map).ok_or(AttachError::Missing(map))?;
-    let mut verdict = Array::<_, ScopeWords>::try_from(verdict).map_err(map_error(map))?;
-    verdict
+    let array = ebpf.map_mut(map).ok_or(AttachError::Missing(map))?;
+    let mut array = Array::<_, ScopeWords>::try_from(array).map_err(map_error(map))?;
+    array
         .set(0, cast::<SidecarScope, ScopeWords>(*scope), 0)
         .map_err(map_error(map))
 }
@@ -62,9 +62,9 @@ pub(super) fn look(ebpf: &mut Ebpf, btf: &Btf) -> Result<SidecarScope, AttachErr
         // an error below.
         let _ = name().and_then(|name| set_name(&name));
         // The map stays in the object: programs loaded later use it too.
-        let verdict = ebpf.map(map).ok_or(AttachError::Missing(map))?;
-        let verdict = Array::<_, ScopeWords>::try_from(verdict).map_err(map_error(map))?;
-        scope = verdict.get(&0, 0).map(cast).map_err(map_error(map))?;
+        let array = ebpf.map(map).ok_or(AttachError::Missing(map))?;
+        let array = Array::<_, ScopeWords>::try_from(array).map_err(map_error(map))?;
+        scope = array.get(&0, 0).map(cast).map_err(map_error(map))?;
     }
     let program = SIDECAR_SCOPE.of(ebpf)?;
     program

@@ -111,7 +111,7 @@ fn the_entry_of_a_program_with_functions_loads_from_its_context_only() {
     }
 }
 
-/// Frames of a chain of calls, each rounded up to 32 bytes, have 512 bytes together
+/// Frames of a chain of calls, each rounded up to 32 bytes, may take 512 bytes together
 /// (`check_max_stack_depth`, kernel/bpf/verifier.c). Later kernels demand less. With a JIT, Linux
 /// 6.9 rounds up to 16 bytes, and from 6.13 on a large frame of a tracing program can count
 /// separately.

@@ -30,7 +30,7 @@ enum ReaderKind {
     Blocking(usize),
 }
 
-/// A file, pipe, socket or terminal that is written to without blocking.
+/// A file, pipe, socket or terminal to write to.
 #[derive(Debug)]
 pub(crate) struct Outlet {
     file: File,
@@ -68,7 +68,8 @@ impl Outlet {
     /// Writes some of `bytes`; returns their number.
     ///
     /// # Errors
-    /// `WouldBlock` if there was no room for `patience`, otherwise the errors of write(2).
+    /// `WouldBlock` if there was no room for `patience`, or a signal ended the wait; otherwise the
+    /// errors of write(2).
     pub(crate) fn write(&self, bytes: &[u8], patience: Duration) -> io::Result<usize> {
         let mut file = &self.file;
         match self.reader {
@@ -99,7 +100,7 @@ impl Outlet {
         }
     }
 
-    /// Writes all of `bytes`, or fails after about `patience` without room.
+    /// Writes all of `bytes`. Fails if there is no room for `patience`, or a signal ends a wait.
     pub(crate) fn write_all(&self, bytes: &[u8], patience: Duration) -> io::Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {

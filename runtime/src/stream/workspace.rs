@@ -13,7 +13,7 @@ pub(super) const ANNOUNCED_PERIOD: Duration = Duration::from_secs(10);
 pub(super) struct Workspace {
     /// Start of its first process; `None` if unknown.
     pub(super) start: Option<u64>,
-    /// Start of the first process of the previous workspace with this number; `None` if there was
-    /// none.
+    /// Start of the first process of the previous workspace with the same inode number; `None` if
+    /// there was none.
     pub(super) before: Option<u64>,
 }

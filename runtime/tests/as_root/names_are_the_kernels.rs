@@ -84,7 +84,7 @@ fn write_to(scene: &Scene, how: &[&str], mut done: impl FnMut(&Scene) -> bool) -
             .output()
             .unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
-        let (how, status) = said.trim().split_once(' ').unwrap();
+        let (outcome, status) = said.trim().split_once(' ').unwrap();
         assert_eq!(
             status,
             "7",
@@ -92,7 +92,7 @@ fn write_to(scene: &Scene, how: &[&str], mut done: impl FnMut(&Scene) -> bool) -
             String::from_utf8_lossy(&output.stderr)
         );
         // The write may still have happened after the program's first instruction.
-        if how == "written" && done(scene) {
+        if outcome == "written" && done(scene) {
             return Some(round);
         }
     }
@@ -228,7 +228,7 @@ fn nobody_writes_himself_out_of_the_log() {
     assert_eq!(seen, rounds);
 }
 
-/// Ordinary execs are read in time, with any arguments and environment.
+/// Most ordinary execs are read in time, with any arguments and environment.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn ordinary_arguments_are_protected() {
@@ -254,8 +254,8 @@ fn ordinary_arguments_are_protected() {
     }
     // The arguments that the kernel adds for a script move the others on the stack.
     let script = pod.dir.path().join("script");
-    let long = "#!/bin/sh -e\n";
-    fs::write(&script, format!("{long}exit 0\n")).unwrap();
+    let shebang = "#!/bin/sh -e\n";
+    fs::write(&script, format!("{shebang}exit 0\n")).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     let name = "n".repeat(5_000);
     let status = workspace

@@ -1,5 +1,5 @@
-//! Starts and stops: a stop leaves no gap in a burst, and ends the log with its last line. A line
-//! is written even if no further exec follows.
+//! Starts and stops: a stop leaves no gap in a burst, and `tracing_stopped` ends the log. A line is
+//! written even if no further exec follows.
 
 use std::{
     process::Stdio,

@@ -208,8 +208,8 @@ fn rewrite_target(pod: &Pod, pid_ns: u32, earlier: u64) {
     fs::write(&file, state.to_string()).unwrap();
 }
 
-/// A target in the state whose namespace is gone does not make an announcement true. Another pod's
-/// namespace may have its number now, and that namespace is not traced.
+/// A target in the state whose namespace is gone is no evidence for an announcement of its number.
+/// Another pod's namespace may have the number now, and that namespace is not traced.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_number_in_the_state_is_not_yet_traced() {

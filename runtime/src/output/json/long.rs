@@ -77,8 +77,8 @@ pub(super) fn write(
     };
     let (before, behind) = text.split_at_checked(argv_at).unwrap_or((&text, &[]));
     line.extend_from_slice(before);
-    // If argv did not fit into `left` and cannot continue, it must not fit here either, because the
-    // line says that argv is cut. `left` was smaller by LEAST.
+    // If argv did not fit into `left` and cannot continue, the line says that argv is cut. So argv
+    // must not fit here either: this line also reserves LEAST, as `left` did.
     let reserved = if taken.is_none() && !can_continue {
         LEAST
     } else {

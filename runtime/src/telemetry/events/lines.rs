@@ -39,7 +39,7 @@ pub(crate) struct LinesWritten {
 }
 
 impl LinesWritten {
-    /// Counts the totals; the lines themselves are in the stream.
+    /// Stores the totals as metrics; the lines themselves are in the stream.
     pub(crate) fn emit(self) {
         metrics().totals(&self.totals);
     }
