@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{self, ErrorKind, Write as _},
     os::fd::{AsRawFd as _, OwnedFd},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -68,8 +68,7 @@ impl Outlet {
     /// Writes some of `bytes`; returns their number.
     ///
     /// # Errors
-    /// `WouldBlock` if there was no room for `patience`, or a signal ended the wait; otherwise the
-    /// errors of write(2).
+    /// `WouldBlock` if there was no room for `patience`; otherwise the errors of write(2).
     pub(crate) fn write(&self, bytes: &[u8], patience: Duration) -> io::Result<usize> {
         let mut file = &self.file;
         match self.reader {
@@ -90,17 +89,23 @@ impl Outlet {
 
     /// Waits for room.
     fn wait(&self, patience: Duration) -> io::Result<()> {
-        let mut fds = [PollFd::new(&self.file, PollFlags::OUT)];
-        let patience = Timespec::try_from(patience).map_err(io::Error::other)?;
-        match poll(&mut fds, Some(&patience)) {
-            Ok(0) | Err(Errno::INTR) => Err(ErrorKind::WouldBlock.into()),
-            // Also if the reader has closed: the write returns that error.
-            Ok(_) => Ok(()),
-            Err(error) => Err(error.into()),
+        let start = Instant::now();
+        loop {
+            let mut fds = [PollFd::new(&self.file, PollFlags::OUT)];
+            let left = patience.saturating_sub(start.elapsed());
+            let left = Timespec::try_from(left).map_err(io::Error::other)?;
+            match poll(&mut fds, Some(&left)) {
+                Ok(0) => return Err(ErrorKind::WouldBlock.into()),
+                // Also if the reader has closed: the write returns that error.
+                Ok(_) => return Ok(()),
+                // A signal ended the wait.
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 
-    /// Writes all of `bytes`. Fails if there is no room for `patience`, or a signal ends a wait.
+    /// Writes all of `bytes`. Fails if there is no room for `patience`.
     pub(crate) fn write_all(&self, bytes: &[u8], patience: Duration) -> io::Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -117,7 +122,7 @@ impl Outlet {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Read as _, os::unix::net::UnixStream, time::Instant};
+    use std::{io::Read as _, os::unix::net::UnixStream};
 
     use rustix::pipe::pipe;
 
