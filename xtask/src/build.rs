@@ -102,10 +102,9 @@ pub(crate) fn static_for(architecture: Architecture, build: &mut Command) -> Res
     if architecture != Architecture::host()? {
         architecture.set_linker(build);
         if !architecture.has_std() {
-            // Only rustup can install the standard library for this target, so the library is built
-            // from its source, which the probes need in any case. This build gets a separate
-            // directory, because RUSTC_BOOTSTRAP would make cargo rebuild everything in the usual
-            // directory.
+            // The toolchain has no standard library for this target. The library is built from its
+            // source, which the probes need in any case. This build gets a separate directory,
+            // because RUSTC_BOOTSTRAP would make cargo rebuild everything in the usual directory.
             target_dir.push("build-std");
             build
                 .args(["-Z", "build-std=std,panic_abort", "--target-dir"])

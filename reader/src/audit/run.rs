@@ -46,8 +46,8 @@ pub struct Run {
     pub missing_previous: Option<String>,
     /// The gap before the run, as its first line states it.
     pub gap: Option<Gap>,
-    /// The longest time after its start in which a workspace may not have been recorded, in
-    /// nanoseconds. Lines after the last checkpoint do not count.
+    /// The longest time, in nanoseconds, for which a workspace may not have been recorded after the
+    /// workspace's start. Lines after the last checkpoint do not count.
     pub untraced: u64,
     /// Like `untraced`, but lines after the last checkpoint count, too.
     untraced_so_far: u64,
@@ -315,7 +315,8 @@ impl Run {
         }
     }
 
-    /// Whether the log has the run's first line or a checkpoint. Anybody can write other lines.
+    /// Whether the log has the run's first line or a checkpoint. Other lines alone are no evidence,
+    /// because anybody can write them.
     pub(super) fn is_evidence(&self) -> bool {
         self.has_beginning || self.first_checkpoint.is_some()
     }

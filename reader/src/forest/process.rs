@@ -52,7 +52,7 @@ pub(crate) struct Process<T> {
     /// The parent that the first line of the process names.
     pub(super) parent: Option<Parent>,
     pub(crate) sid: Pid,
-    /// The position of its first line.
+    /// The position of its first line, or of its first child's if it has no line.
     pub(crate) order: u64,
     /// Its first exec; `None` if it only forked, or if its exec is not in the log.
     pub(crate) exec: Option<T>,

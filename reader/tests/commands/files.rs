@@ -121,7 +121,7 @@ pub(crate) fn docker(lines: &[String]) -> String {
     all.map(record).collect()
 }
 
-/// The lines as records of a collector, which has each line in the key `key`.
+/// The lines as records of a collector. Each record has its line in the key `key`.
 pub(crate) fn records(key: &str, lines: &[String]) -> String {
     let record = |line| format!("{}\n", json!({key: line, "host": "node-1"}));
     lines.iter().map(record).collect()

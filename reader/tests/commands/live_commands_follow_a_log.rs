@@ -248,7 +248,7 @@ fn convert_writes_each_event_of_a_pipe_as_it_comes() {
 }
 
 #[test]
-fn a_reader_that_leaves_ends_it_also_if_nothing_more_is_written() {
+fn closed_output_ends_a_command_also_if_nothing_more_is_written() {
     let directory = TempDir::new().unwrap();
     let log = file(directory.path(), "log", exec(1, 10, 1, "make").as_bytes());
     let pipe = make_pipe(directory.path());

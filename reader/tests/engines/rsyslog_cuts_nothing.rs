@@ -13,7 +13,7 @@ use crate::machine::{repository, skip};
 const LINE: usize = 16_000;
 /// Number of lines.
 const LINES: usize = 200;
-/// Without the setting, rsyslog keeps this many bytes of a message (docs/collectors.md).
+/// Without `maxMessageSize`, rsyslog keeps this many bytes of a message (docs/collectors.md).
 const KEPT_BY_DEFAULT: usize = 8_096;
 /// Maximum time for rsyslog to collect the lines.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -94,8 +94,8 @@ impl Drop for Rsyslog {
     }
 }
 
-/// Lines of the maximum length. They contain everything that a collector may change: escapes,
-/// quotes, characters of several bytes, percent signs, and blanks at the ends.
+/// Lines of the maximum length. They contain what collectors may change: escapes, quotes,
+/// characters of several bytes, percent signs, and blanks at the ends.
 fn log() -> String {
     let line = |number: usize| {
         let begin = format!(

@@ -1,4 +1,5 @@
-//! The manifests without Terraform have the same script and sidecar as the templates.
+//! The manifests without Terraform have the module's script, and the sidecar's resources and
+//! security context as in the templates.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +22,7 @@ fn the_script_is_the_modules_word_for_word() {
 }
 
 #[test]
-fn the_kubelet_changes_nothing_in_it() {
+fn the_kubelet_changes_nothing_in_the_script() {
     let pod = pod("plain-yaml/pod.yaml");
     let container = container(&pod, "workspace");
     for word in ["command", "args"]
@@ -35,7 +36,7 @@ fn the_kubelet_changes_nothing_in_it() {
 }
 
 #[test]
-fn the_sidecars_are_those_of_the_templates() {
+fn the_sidecars_have_the_resources_and_privileges_of_the_templates() {
     for (file, native, client) in [
         ("plain-yaml/pod.yaml", false, "curl"),
         ("plain-yaml/deployment.yaml", true, "exectrail"),
@@ -89,7 +90,7 @@ fn the_sidecars_are_those_of_the_templates() {
 }
 
 #[test]
-fn their_namespace_lets_them_in() {
+fn the_namespace_admits_the_pods() {
     let namespace = &yaml("plain-yaml/namespace.yaml")[0];
     assert_eq!(
         namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"],

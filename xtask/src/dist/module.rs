@@ -58,7 +58,7 @@ pub(super) fn check(tarball: &Path) -> Result<()> {
         .find(|program| command::find(program).is_some())
     else {
         progress::warning(
-            "the module's tarball is not tested: neither terraform nor tofu is installed",
+            "no plan was made with the module's tarball: neither terraform nor tofu is installed",
         );
         return Ok(());
     };

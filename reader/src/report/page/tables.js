@@ -20,8 +20,8 @@ function countsBy(report, keyOf) {
 
 /**
  * A table of counts, the highest first. `table` has `name`, `label`, `keyOf(row)`, `textOf(key)`,
- * `none` (the text of an empty key), and `filter` (the name of the filter that a chosen row sets).
- * It may have `className` and `ofGap(gap)`.
+ * `none` (shown instead of an empty text), and `filter` (the name of the filter that a chosen row
+ * sets). It may have `className` and `ofGap(gap)`.
  */
 function countsView(report, table) {
   const { choice, data } = report;

@@ -12,7 +12,7 @@ use crate::{
     qemu::{self, Ending},
 };
 
-/// Time limit of the first message if KVM works.
+/// Maximum time without a message if KVM works.
 const KVM_BOOTS_IN: Duration = Duration::from_secs(15);
 
 const SLOW: &str = "QEMU emulates the processors, which takes about ten times as long";

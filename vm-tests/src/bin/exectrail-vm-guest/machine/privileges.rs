@@ -113,6 +113,6 @@ fn enter_user_namespace() -> Result<()> {
     })?;
     setresgid(Gid::from_raw(0), Gid::from_raw(0), Gid::from_raw(0))?;
     setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0))?;
-    // Changing ids clears the death signal.
+    // This comes last, because changing ids would clear the death signal.
     Ok(set_parent_process_death_signal(Some(Signal::KILL))?)
 }

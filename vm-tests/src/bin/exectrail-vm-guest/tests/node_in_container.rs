@@ -23,7 +23,7 @@ use crate::{
 pub(crate) const TESTS: &[Test] = tests![a_host_network_pod_in_a_node_container_is_announced];
 
 /// The essential part of kind's entrypoint: it allows cgroups below the container's own. The rest
-/// of the script configures podman, which shares the node's images read-only.
+/// of the script configures the inner podman, which reads the outer podman's images.
 const ENTRYPOINT: &str = r#"
 mkdir -p /sys/fs/cgroup/init
 while read -r process; do
@@ -119,7 +119,7 @@ fn a_host_network_pod_in_a_node_container_is_announced(plan: &Plan, _: &Report) 
     let pid_ns = number_of(&pod.exec("workspace", &["readlink", "/proc/self/ns/pid"])?)?;
 
     // None of these four execs may be recorded, although the first two share the pod's network.
-    // Each is in or below a PID namespace that is above the pod's.
+    // None of them is in the announced PID namespace or below it.
     node.run(&["/bin/echo", "of-a-stranger"])?;
     let stranger = ["--rm", WORKSPACE_IMAGE, "/bin/echo", "of-a-stranger"];
     for network in ["--network=host", "--network=none"] {
