@@ -141,8 +141,9 @@ fn same_paths_everywhere(toolchain: &Toolchain) -> Vec<String> {
         // The source path may be a symbolic link, and rustc may use the link or its target.
         (std.canonicalize().ok(), "/rustc"),
         (Some(std), "/rustc"),
-        (Some(workspace::target_dir()), "/target"),
         (Some(workspace::root().to_owned()), "/exectrail"),
+        // rustc uses the last prefix that matches, and this directory may be in the root.
+        (Some(workspace::target_dir()), "/target"),
     ];
     places
         .into_iter()

@@ -3,7 +3,7 @@
 use std::fs;
 
 use exectrail_testbed::generated_log::{Options, generate};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::page::{open, report};
@@ -90,4 +90,31 @@ fn a_report_never_replaces_its_log() {
     assert_eq!(fs::read_to_string(&log).unwrap(), "");
     let entries = fs::read_dir(directory.path()).unwrap().count();
     assert_eq!(entries, 2, "no other file is left");
+}
+
+#[test]
+fn shares_are_of_execs_and_a_cut_argv_is_marked() {
+    let line = |second: u64, msg: &str, more: Value| {
+        let mut event = json!({
+            "filename": "/bin/make", "argv": ["make"], "exe": "/bin/make", "pid": 7, "start": 1,
+            "ppid": 0, "ns_ppid": 0,
+        });
+        event
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let fields = json!({"cmdline": "make", "event": event, "labels": {"username": "jessie"}});
+        let time = format!("2026-11-24T04:04:0{second}.000000000Z");
+        format!(r#"{{"ts":"{time}","level":"INFO","msg":"{msg}","fields":{fields}}}"#) + "\n"
+    };
+    let log = [
+        line(1, "exec", json!({"truncated": true})),
+        line(2, "exec_failed", json!({"error": "ENOENT", "errno": 2})),
+    ]
+    .concat();
+    let mut page = open!(&log);
+    page.wait_text(".space .row", "cut");
+    page.click("#tab-2");
+    page.wait_text("[role=tabpanel]:not([hidden]) .row", "100.0%");
+    page.end();
 }

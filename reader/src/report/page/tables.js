@@ -26,6 +26,7 @@ function countsBy(report, keyOf) {
 function countsView(report, table) {
   const { choice, data } = report;
   let rows = [];
+  let total = 0;
   let isStale = true;
   const hasFailed = data.columns.flags.some((flags) => flags & FAILED);
   const hasLost = table.ofGap && data.gaps.some(({ kind }) => kind === "lost");
@@ -39,7 +40,9 @@ function countsView(report, table) {
         if (counts) counts.lost += gap.count;
       }
     }
-    rows = [...found.values()].sort((a, b) => b.execs - a.execs || b.failed - a.failed);
+    rows = [...found.values()];
+    total = rows.reduce((sum, { execs }) => sum + execs, 0);
+    rows.sort((a, b) => b.execs - a.execs || b.failed - a.failed);
   };
   const columns = [
     { name: table.label, width: "minmax(0, 1fr)", className: table.className },
@@ -63,7 +66,7 @@ function countsView(report, table) {
       const { key, execs, failed, lost, first, last } = rows[index];
       const bar = element("span", "bar");
       bar.style.width = `${(100 * execs) / Math.max(1, rows[0].execs)}%`;
-      const share = `${((100 * execs) / Math.max(1, choice.rows.length)).toFixed(1)}%`;
+      const share = `${((100 * execs) / Math.max(1, total)).toFixed(1)}%`;
       return {
         cells: [
           shown(table.textOf(key)) || table.none,

@@ -30,7 +30,7 @@ fn check(cluster: &Cluster, manifest: &Manifest) -> Result<String> {
     let Some(refusal) = &manifest.refusal else {
         let printed = answer?;
         ensure!(
-            printed.lines().all(|line| line.ends_with(ACCEPTED)),
+            !printed.is_empty() && printed.lines().all(|line| line.ends_with(ACCEPTED)),
             "kubectl printed\n{printed}"
         );
         return Ok(String::new());
