@@ -1,4 +1,5 @@
-//! Flags and environment variables: both give the same values, by the same grammar.
+//! Flags and environment variables: both give the same values, by the same grammar. But a variable
+//! has to be valid UTF-8, also if it is a path.
 //!
 //! A variable that is set but empty counts as unset, because manifests and shells cannot always
 //! omit a variable. Any other value that cannot be parsed is a usage error that names the variable.
@@ -100,7 +101,7 @@ fn try_parse<P: Parser>() -> Result<P, Wrong> {
         .collect();
     match parse(None) {
         Ok((parsed, matches)) => {
-            // clap accepts any bytes as a path; this grammar accepts only text.
+            // clap accepts any bytes as a path; a variable has to be text.
             let used = used_variables(&P::command(), &matches);
             match used.iter().find(|name| !is_text(name)) {
                 Some(name) => Err(Wrong::Variable(not_text(name))),

@@ -26,7 +26,7 @@ fn in_sandbox(platform: &str) -> Option<Output> {
 }
 
 /// The report on the first platform that works. Sometimes runsc ends before it has passed on the
-/// program's output; if the output is empty, the program runs again.
+/// program's output, so without a report the program runs again.
 fn report() -> Result<Value, String> {
     let mut why = String::new();
     for attempt in 0..10 {

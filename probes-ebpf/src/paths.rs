@@ -6,8 +6,8 @@
 //! fs/d_path.c), with locks that a program here cannot take. If an entry is renamed meanwhile, the
 //! path has its old or its new name; at the moment of the change it can have a mixture of both.
 //!
-//! Kernel memory is read by helper, because the verifier knows no types beyond the border of a
-//! mount.
+//! Kernel memory is read by helper: at the root of a mount, a computed address leads to the next
+//! entry, and the verifier does not know its type.
 
 use core::mem::offset_of;
 
@@ -31,8 +31,9 @@ use crate::{
 /// `OVERLAYFS_SUPER_MAGIC` (include/uapi/linux/magic.h).
 const OVERLAY: u64 = 0x794c_7630;
 
-/// Copies the missing names of the wanted paths to the tail of the scratch value of this CPU and
-/// lane, using its [`Paths`]. Always returns 0: the kernel requires a result.
+/// Copies the wanted paths to the tail of the scratch value of this CPU and lane, using its
+/// [`Paths`]. Omits the names that [`crate::near_names`] has copied. Always returns 0: the kernel
+/// requires a result.
 ///
 /// A global function: the kernel verifies it separately from its callers, and only once.
 #[unsafe(no_mangle)]

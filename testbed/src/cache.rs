@@ -7,7 +7,7 @@ use std::{
 
 /// No directory for downloads is known.
 #[derive(Debug, thiserror::Error)]
-#[error("no place for downloads: neither XDG_CACHE_HOME nor HOME is set; set one")]
+#[error("no place for downloads: set HOME, or set XDG_CACHE_HOME to an absolute path")]
 pub struct NoCache;
 
 /// The user's cache directory of this repository.

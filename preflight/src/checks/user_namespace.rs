@@ -26,8 +26,8 @@ pub(super) fn check(node: &Node<'_>) -> Check {
 
     let identity = map.as_deref().ok().and_then(is_identity);
     let verdict = match (&ns, identity) {
-        // The init namespace maps every id to itself. Another namespace can do so too, so the inode
-        // number decides if it can be read.
+        // The init namespace maps every id to itself, but another namespace can do so too. If the
+        // inode number can be read, it has to be right as well.
         (Ok(INIT_USER_NS), Some(true) | None) => Verdict::Ok,
         (Ok(_), _) | (Err(_), Some(false)) => Verdict::Unmet,
         (Err(_), Some(true)) => Verdict::Ok,

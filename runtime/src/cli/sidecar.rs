@@ -1,4 +1,4 @@
-//! The flags of the sidecar that `run` does not have.
+//! The flags of the sidecar. Those that `run` also has are in `RecordingArgs`, except `--output`.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 

@@ -233,7 +233,7 @@ impl Sidecar {
     }
 
     /// While exectrail does not listen at the address, any process of the workspace can. So an
-    /// answer counts only if it comes from a process of exectrail's user.
+    /// answer does not count if another user than exectrail's listens there.
     fn check_user(&self, socket: Option<&ListeningSocket>) -> Result<(), String> {
         match (&self.socket, socket) {
             (Some(known), Some(found)) if known.uid() != found.uid() => Err(format!(

@@ -1,7 +1,7 @@
 //! `exectrail run`: traces one command in a PID namespace of its own.
 //!
-//! The command announces itself like a workspace, through the same actors. Signals are forwarded
-//! to it by `process/supervise.rs`.
+//! `commands/pid_ns_init.rs` announces the namespace like a workspace's, and the actors of the
+//! sidecar trace it. `process/supervise.rs` forwards signals to the command.
 
 use std::{
     ffi::OsString,

@@ -1,4 +1,4 @@
-//! Why a label file cannot be used.
+//! Why labels or a label file cannot be used.
 
 use std::{io, path::PathBuf};
 

@@ -10,10 +10,11 @@ pub(super) fn needs_escape(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err()
 }
 
-/// `bytes` unchanged if they are UTF-8, otherwise escaped: `\` as `\\`, and each byte that is not
-/// in a UTF-8 character as `\xHH`. The key `escaped` of the line says which of the two applies.
+/// `bytes` unchanged or escaped: `\` as `\\`, and each byte that is not in a UTF-8 character as
+/// `\xHH`. The key `escaped` of the line lists the keys whose text is escaped.
 pub(super) struct Text<'a> {
     pub(super) bytes: &'a [u8],
+    /// Whether the text is escaped. All words of an argv are, if one of them is not UTF-8.
     pub(super) escaped: bool,
 }
 

@@ -7,8 +7,8 @@ use nix::unistd::{Gid, Uid, geteuid, setgid, setgroups, setuid};
 
 use super::accounts::{self, Account};
 
-/// Variables in which sudo describes its caller. A command that runs as that caller does not run
-/// under sudo, so these variables are removed.
+/// Variables in which sudo describes its caller and its command. A command that runs as that caller
+/// does not run under sudo, so these variables are removed.
 const SUDO: [&str; 4] = ["SUDO_USER", "SUDO_UID", "SUDO_GID", "SUDO_COMMAND"];
 
 /// Why the command cannot run as that user.
@@ -90,7 +90,7 @@ fn number(variable: &'static str) -> Result<Option<u32>, UserError> {
 }
 
 /// The user who called sudo. If the user's entry cannot be read here (as with a directory service),
-/// only the user id and the group id are known, and both are needed.
+/// sudo's variables describe the user, and `SUDO_GID` is needed.
 fn sudo_caller() -> Result<Option<Identity>, UserError> {
     let (uid, gid) = (number("SUDO_UID")?, number("SUDO_GID")?);
     let Some(uid) = uid else {

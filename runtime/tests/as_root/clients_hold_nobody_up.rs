@@ -83,7 +83,7 @@ fn idle_clients_delay_nobody() {
     sidecar.stop();
 }
 
-/// Clients take all places again and again while a workspace announces itself. The announcement is
+/// A client opens connections without end while a workspace announces itself. The announcement is
 /// accepted.
 #[test]
 #[ignore = "needs root: cargo xtask test"]

@@ -277,8 +277,9 @@ fn a_long_path_is_cut_and_flagged() {
     assert!(event["cwd"].as_str().unwrap().len() > 1000, "{event}");
 }
 
-/// A directory that is moved out of a bind mount has a path from another root, which no process can
-/// use. Without the flag, this path could be taken for the path of another file.
+/// If a directory is moved out of a bind mount, its path begins at the root of the file system, not
+/// at the root of the process. Without the flag, this path could be taken for the path of another
+/// file.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn what_was_moved_out_of_a_mount_is_flagged() {
@@ -330,8 +331,8 @@ fn a_path_is_whole_at_any_depth_with_names_of_any_length() {
     let mut programs = Vec::new();
     for depth in [1, 2, 5, 6, 7, 8, 9, 20] {
         for (length, long) in [(1, 1), (31, 31), (7, 32), (31, 255)] {
-            // The first or last name is long, and the others are short. The whole path has fewer
-            // than 1,000 bytes.
+            // The name of the first or last directory has `long` bytes, and the others have
+            // `length`. The whole path has fewer than 1,000 bytes.
             for place in [0, depth - 1] {
                 let names = (0..depth).map(|at| {
                     let length = if at == place { long } else { length };

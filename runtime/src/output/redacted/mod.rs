@@ -138,7 +138,7 @@ impl Markers {
 pub(super) enum Redaction<'a> {
     /// An exec, whose argv is redacted while it is written.
     Exec(Argv<'a>),
-    /// Another event; its markers are complete.
+    /// Another event, which is already redacted.
     Other(Markers),
 }
 

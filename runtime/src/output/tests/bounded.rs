@@ -132,8 +132,8 @@ fn no_length_is_between_whole_and_continued() {
     for (fields, length) in (2_400..3_300).flat_map(|length: usize| {
         [Fields::Default, Fields::Exectrace].map(|fields| (fields, length))
     }) {
-        // Short arguments, so that the line can end at any of them, and a last argument of any
-        // length.
+        // Short arguments, so that the line can end at any of them, and a last argument of up to 13
+        // bytes.
         let mut argv = b"ab\0".repeat(length);
         argv.resize(argv.len() + length % 14, b'x');
         argv.push(0);

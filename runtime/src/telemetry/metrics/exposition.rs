@@ -1,10 +1,10 @@
-//! The two text formats that Prometheus reads, and the choice between them for a scraper.
+//! The two formats that Prometheus reads, and the choice between them for a scraper.
 //!
 //! prometheus-client writes OpenMetrics, in which the family of a counter has no `_total` in its
-//! name. Prometheus' own linter (`promtool check metrics`) parses only the text format, and reports
-//! counters without `_total` in the family as undocumented. `promtool` has to accept both formats
-//! of this module. So families have the names of their samples, and in OpenMetrics counters have no
-//! TYPE line: a family without a type may have any name.
+//! name. Prometheus' own linter (`promtool check metrics`) reads both formats as the text format.
+//! It reports counters without `_total` in the family as undocumented. The linter has to accept
+//! both formats of this module. So families have the names of their samples, and in OpenMetrics
+//! counters have no TYPE line: a family without a type may have any name.
 
 use hyper::header::HeaderValue;
 
