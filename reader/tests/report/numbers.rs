@@ -115,6 +115,6 @@ fn shares_are_of_execs_and_a_cut_argv_is_marked() {
     let mut page = open!(&log);
     page.wait_text(".space .row", "cut");
     page.click("#tab-2");
-    page.wait_text("[role=tabpanel]:not([hidden]) .row", "100.0%");
+    page.wait_text("[role=tabpanel]:not([hidden]) .space .row", "100.0%");
     page.end();
 }

@@ -15,8 +15,11 @@ pub(crate) struct ListeningSocket {
 impl ListeningSocket {
     /// The socket that a connection to this address reaches; `None` if none is found.
     pub(crate) fn at(address: SocketAddr) -> Option<Self> {
+        let address = canonical(address);
+        // A socket of IPv6 can accept connections of IPv4, too (ipv6(7)).
         let lists = [tcp, tcp6];
-        let mut lists = lists.into_iter().filter_map(|list| list().ok());
+        let lists = lists.get(usize::from(address.is_ipv6())..)?;
+        let mut lists = lists.iter().filter_map(|list| list().ok());
         lists.find_map(|sockets| Self::among(&sockets, address))
     }
 
@@ -31,7 +34,7 @@ impl ListeningSocket {
             socket.state == TcpState::Listen && socket.local_address.port() == address.port()
         };
         let listening = || sockets.iter().filter(listens);
-        let exact = listening().find(|socket| socket.local_address.ip() == address.ip());
+        let exact = listening().find(|socket| canonical(socket.local_address) == address);
         let any = || listening().find(|socket| socket.local_address.ip().is_unspecified());
         exact.or_else(any).map(|socket| Self {
             uid: socket.uid,
@@ -40,9 +43,14 @@ impl ListeningSocket {
     }
 }
 
+/// The address, with an IPv4 address that is written as IPv6 (`::ffff:127.0.0.1`) as IPv4.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, TcpListener};
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 
     use super::*;
 
@@ -66,6 +74,16 @@ mod tests {
             let two = ListeningSocket::at(address).unwrap();
             assert_ne!(one, two);
         }
+    }
+
+    #[test]
+    fn a_socket_of_ipv4_is_none_for_ipv6() {
+        let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+        let mut address = listener.local_addr().unwrap();
+        address.set_ip(Ipv6Addr::LOCALHOST.into());
+        assert_eq!(ListeningSocket::at(address), None);
+        address.set_ip(Ipv4Addr::LOCALHOST.to_ipv6_mapped().into());
+        assert!(ListeningSocket::at(address).is_some());
     }
 
     #[test]

@@ -232,7 +232,7 @@ fn what_changed_since_the_image_is_flagged() {
     let pod = Pod::new();
     program(&pod, "lower/image");
     program(&pod, "lower/touched");
-    for dir in ["upper", "work", "merged"] {
+    for dir in ["work", "merged"] {
         fs::create_dir(pod.dir.path().join(dir)).unwrap();
     }
     let script = "unshare --mount sh -ec 'mount -t tmpfs none work; mkdir work/u work/w; \
