@@ -87,8 +87,8 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Like [`output`], but if the command takes longer than `limit`, kills it and all processes that
-/// it started, and fails.
+/// Like [`output`], but if the command takes longer than `limit`, kills its process group, and
+/// fails.
 ///
 /// For programs that wait long for an unreachable network.
 pub(crate) fn output_within(limit: Duration, command: &mut Command) -> Result<String> {

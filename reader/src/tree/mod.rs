@@ -91,7 +91,7 @@ struct Building {
     runs: Runs,
     trees: Vec<Tree>,
     text: Kept,
-    /// Number of lines so far, which is also the position of the last line.
+    /// Number of lines in scope so far, which is also the position of the last of them.
     seen: u64,
 }
 

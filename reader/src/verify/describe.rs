@@ -217,8 +217,8 @@ fn describe_files(text: &mut String, report: &Report, files: &[FileLines]) {
     let mut faults = report.runs.iter().flat_map(|run| &run.faults.first);
     if faults.any(is_order) {
         text.push_str(
-            "files are read in the given order, and a pattern such as *.log gives them sorted by \
-             name; the oldest of a log must come first, as when a directory is given\n",
+            "files are read in the given order, and a pattern such as *.log sorts them by name; \
+             the oldest of a log must come first. The files of a directory are read in that order\n",
         );
     }
 }

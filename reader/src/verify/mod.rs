@@ -44,8 +44,8 @@ enum VerifyError {
     Certificate { name: String, source: io::Error },
 }
 
-/// Verifies the log. Exits with 0 if it has no faults, and otherwise with 1. Messages begin with
-/// `program`.
+/// Verifies the log. The exit code is 0 if the log has no faults, and 1 if it has faults or if an
+/// error occurs. Messages begin with `program`.
 pub fn main(program: &str, args: &VerifyArgs) -> ExitCode {
     match verify(program, args) {
         Ok(code) => code,

@@ -3,8 +3,9 @@
     pip install pysigma==2.0.1 pysigma-backend-sqlite==2.1.1
     python3 exectrail_sigma.py duckdb RULE.yml... > rules.sql
 
-A query reads the view `execs` (duckdb/views.sql, clickhouse/views.sql). A rule that needs what the
-log does not have is an error that names the field, never a condition that is silently false.
+A query reads the view `execs` (duckdb/views.sql, clickhouse/views.sql). A rule that needs a
+field that the log does not have is an error that names the field, never a condition that is
+silently false.
 """
 
 import argparse
@@ -40,7 +41,7 @@ FIELDS = {
 
 @dataclass
 class OnlyKnownFields(DetectionItemTransformation):
-    """Refuses what would never match: unknown fields, and names of users, which are not logged."""
+    """Refuses what would never match: unknown fields, and users' names other than root."""
 
     def apply_detection_item(self, item):
         if item.field is None:
@@ -84,7 +85,7 @@ class ExecsBackend(sqliteBackend):
     fulltext_field = "command_line"
 
     def finalize_query_default(self, rule, query, index, state):
-        """What matched, and which rule. Text of the workspace does not act on a terminal."""
+        """What matched, without characters that act on a terminal, and which rule."""
         found = super().finalize_query_default(rule, query, index, state)
         shown = ", ".join(
             f"{self.shown}({name}) AS {name}" for name in ("program", "command_line")

@@ -13,7 +13,7 @@ fn map(entries: &[(&str, &str)]) -> Value {
     entries.iter().copied().collect()
 }
 
-/// For each variable with a validation: accepted values, refused values, and a word of the message
+/// For each variable with a validation: accepted values, refused values, and a part of the message
 /// of the refusal.
 pub(crate) fn cases() -> Vec<(&'static str, Vec<Value>, Vec<Value>, &'static str)> {
     let number =

@@ -84,7 +84,7 @@ fn finds_the_files_formatted() {
     );
 }
 
-/// The module's own tests (`main.tftest.hcl`), as the registry runs them.
+/// The module's own tests (`main.tftest.hcl`), as Coder's registry runs them.
 #[test]
 fn the_modules_own_tests_pass() {
     let Some(terraform) = terraform() else { return };

@@ -68,7 +68,7 @@ impl PipedSidecar {
         Ok(sidecar)
     }
 
-    /// exectrail itself, whose parent is the child that was started, `unshare`.
+    /// exectrail itself. Its parent is `child`, which runs `unshare`.
     pub(super) fn exectrail(&self) -> Process {
         self.process
     }

@@ -1,6 +1,6 @@
 //! The first process of a test machine: executes its plan and reports.
 //!
-//! [`machine`] makes containers, pods and nodes; [`tests`] has the tests that run in them. The
+//! [`machine`] makes containers, pods and nodes; [`tests`] has the tests that use them. The
 //! tests also start this binary as other programs, such as the first process of a container.
 
 mod machine;

@@ -68,7 +68,7 @@ fn read_lock() -> Result<Lock> {
     let path = lock_path();
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    toml::from_str(&text).with_context(|| format!("{} is not as it was written", path.display()))
+    toml::from_str(&text).with_context(|| format!("cannot parse {}", path.display()))
 }
 
 /// Pins the newest version of every series.
@@ -282,7 +282,7 @@ fn tree(cache: &Path, locked: &Locked) -> PathBuf {
         .join(format!("{}-{checksums}", locked.series))
 }
 
-/// Finds the image in an unpacked tree.
+/// Finds the files of a kernel in an unpacked tree.
 fn locate(series: &'static Series, tree: &Path) -> Result<Kernel> {
     let modules = ["usr/lib/modules", "lib/modules", "usr/lib/uml/modules"]
         .map(|below| tree.join(below))

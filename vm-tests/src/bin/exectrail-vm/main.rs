@@ -152,8 +152,8 @@ fn run(cli: Cli) -> Result<bool> {
     if cells.is_empty() {
         bail!(
             "no machine fits: uml has without-btf only, and no other kernel has it; arm64 has \
-             plain and brief only; 6.18, 6.12-rt, 7-rt and arm64-16k have brief only; variants are \
-             for PCs and have brief only, but systemd has containerd only"
+             plain and brief only; 6.18, 6.12-rt, 7-rt and arm64-16k have brief only; variants \
+             other than usual are for PCs and have brief only, but systemd has containerd only"
         );
     }
     // Make the disks before any machine starts, because making them takes long.

@@ -27,7 +27,7 @@ pub(super) const CHECKS: [Named; 5] = [
     ("pod:a-deleted-pod-has-a-last-line", deleted),
 ];
 
-/// The labels, which come from the pod's annotations, are equal to the shipped manifest's.
+/// The labels of the execs have the values of the annotations in the shipped manifest.
 fn its_execs_are_logged(cluster: &Cluster) -> Result<String> {
     let log = Workspace::running(cluster)?.log()?;
     let first = log.first().context("the log is empty")?;
@@ -173,7 +173,7 @@ fn newest(directory: &Path) -> Result<PathBuf> {
         .with_context(|| format!("{} is empty", directory.display()))
 }
 
-/// What a container has written, from the file of its log: `TIME STREAM TAG TEXT`, where the tag P
+/// A container's standard output, from the file of its log: `TIME STREAM TAG TEXT`, where the tag P
 /// says that the line continues
 /// (<https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cri-logging.md>).
 fn without_prefixes(log: &str) -> String {

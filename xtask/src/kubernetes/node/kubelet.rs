@@ -19,8 +19,7 @@ pub(super) fn start(run: &Run) -> Result<Daemon> {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "address": ADDRESS,
-        // kubelet's only client is the API server, and besides it only the pods are in this
-        // network.
+        // kubelet needs no authentication: only the API server and the pods are in its network.
         "authentication": {"anonymous": {"enabled": true}, "webhook": {"enabled": false}},
         "authorization": {"mode": "AlwaysAllow"},
         "cgroupDriver": "cgroupfs",

@@ -102,6 +102,6 @@ pub(crate) fn pause() -> Result<ExitCode> {
 }
 
 pub(crate) fn unshare(flags: UnshareFlags) -> Result<()> {
-    // SAFETY: unsharing namespaces does not change memory, files or signals of this single thread.
+    // SAFETY: all callers unshare only namespaces, which changes no memory, files or signals.
     Ok(unsafe { unshare_unsafe(flags) }?)
 }
