@@ -201,11 +201,25 @@ fn describe_total(text: &mut String, report: &Report) {
     );
 }
 
-/// Lists which lines are in which file. fn describe_files(text: &mut String, report: &Report,
-files: &[FileLines]) { let mut first = 1; for FileLines { name, last } in files { let _ =
-writeln!(text, "lines {first} to {last}: {name}"); first = last + 1; } let is_order = |fault:
-&Fault| { matches!( fault, Fault::LineRepeated { .. } | Fault::BeginsAgain { .. } | Fault::AfterEnd
-{ .. } ) }; let mut faults = report.runs.iter().flat_map(|run| &run.faults.first); if
-faults.any(is_order) { text.push_str( "files are read in the given order, and a pattern such as
-*.log sorts them by name; \ the oldest of a log must come first. The files of a directory are read
-in that order\n", ); } }
+/// Lists which lines are in which file.
+fn describe_files(text: &mut String, report: &Report, files: &[FileLines]) {
+    let mut first = 1;
+    for FileLines { name, last } in files {
+        let _ = writeln!(text, "lines {first} to {last}: {name}");
+        first = last + 1;
+    }
+    let is_order = |fault: &Fault| {
+        matches!(
+            fault,
+            Fault::LineRepeated { .. } | Fault::BeginsAgain { .. } | Fault::AfterEnd { .. }
+        )
+    };
+    let mut faults = report.runs.iter().flat_map(|run| &run.faults.first);
+    if faults.any(is_order) {
+        text.push_str(
+            "files are read in the given order, and a pattern such as *.log sorts them by name; \
+             the oldest of a log must come first. The files of a directory are read in that \
+             order\n",
+        );
+    }
+}
