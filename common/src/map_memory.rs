@@ -13,7 +13,7 @@ use crate::{
 /// Approximate number of execs that may be in progress on the node at once; each has a slot.
 const EARLY_SLOTS: u64 = 128;
 
-/// Bytes of a slot of the map `EARLY`: four numbers and the lowest part of a stack.
+/// Bytes of a slot of the map `EARLY`: five numbers and a part of a stack.
 pub const EARLY_SLOT_BYTES: u64 = EARLY_BYTES as u64 + 32;
 
 /// Bytes per CPU of the maps of cached decisions, which do not depend on the number of lanes.

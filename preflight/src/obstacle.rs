@@ -46,7 +46,7 @@ impl Obstacle {
     pub fn remedy(self, flag: &str) -> String {
         match self {
             Self::Taken => format!(
-                "end that process, or give one of the two another {flag}; \
+                "end that process, or give exectrail another {flag}; \
                  ports below 32768 are not given to connections by default"
             ),
             Self::NoSuchAddress => format!("use 127.0.0.1 or 0.0.0.0 in {flag}"),

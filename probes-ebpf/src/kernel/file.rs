@@ -58,7 +58,7 @@ impl File {
     }
 }
 
-/// Makes a `struct path` of this `struct vfsmount *` and `struct dentry *`.
+/// Makes a [`KernelPath`] of this `struct vfsmount *` and `struct dentry *`.
 #[inline(always)]
 pub(super) fn kernel_path(mnt: KernelPtr, dentry: KernelPtr) -> KernelPath {
     KernelPath {

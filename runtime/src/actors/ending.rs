@@ -66,7 +66,7 @@ impl Ends {
     }
 }
 
-/// Whether `other` has the inode number of `target` and was created later.
+/// Whether `other` is confirmed, has the inode number of `target`, and was created later.
 fn is_successor(target: &Namespace, other: &Namespace) -> bool {
     other.is_confirmed() && other.id.inum == target.id.inum && other.id.start > target.id.start
 }

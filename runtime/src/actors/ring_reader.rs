@@ -34,7 +34,7 @@ use crate::{
     },
 };
 
-/// A batch is sent when it has at least this many bytes.
+/// A batch is sent when it has at least this many bytes, or when the ring is empty.
 const BATCH_BYTES: usize = 256 * 1024;
 
 /// After a wake-up the ring is read again at intervals of this time, until it is empty. The probes

@@ -159,8 +159,8 @@ impl Tracer {
     }
 }
 
-/// Whether other containers share exectrail's PID namespace. Then the first process of the
-/// namespace is not exectrail.
+/// Whether other containers may share exectrail's PID namespace: exectrail is not the first process
+/// of the namespace.
 fn shares_pid_ns(probes: &Probes) -> bool {
     probes.scope().level > 0 && std::process::id() != 1
 }

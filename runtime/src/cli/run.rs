@@ -40,8 +40,8 @@ pub(crate) struct RunArgs {
     /// How to write events
     ///
     /// On a terminal, text shows each program below the one that started it, with the time since
-    /// the start in seconds and the process id. Elsewhere each line of text has the date and time,
-    /// both process ids, the user id and the caller's comm.
+    /// the start in seconds and the process id. Elsewhere the line of an exec has the date and
+    /// time, both process ids, the user id and the caller's comm.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: OutputFormat,
 

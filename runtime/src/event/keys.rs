@@ -111,7 +111,7 @@ keys! {
 
 /// No key has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name:?} is no key of an exec's line; the keys are {}", names())]
+#[error("{name:?} is no key that can be left out; these keys can: {}", names())]
 pub(crate) struct UnknownKey {
     name: String,
 }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::suppression::totals::Tally;
 
-/// The kernel's counts of skipped executions are read at most once in this time.
+/// The kernel's counts of skipped executions are read at most once in this time, and at the end.
 const SKIPPED_EVERY: Duration = Duration::from_secs(1);
 
 /// [`CpuStats`] as words, the value type of the map.
@@ -53,8 +53,8 @@ pub struct Count {
     /// Failed execs, by call; empty if they are not recorded.
     pub failed: Vec<CallCounts>,
     /// Failed execs for which the kernel ran no program, like `missed`. Also `None` with
-    /// `tp_btf/sys_exit`: the kernel skips its program for any system call, and does not count by
-    /// call.
+    /// `tp_btf/sys_exit`: that program runs after every system call, and the kernel's count does
+    /// not say which calls were execs.
     pub missed_failed: Option<u64>,
 }
 

@@ -84,7 +84,7 @@ impl Stream {
         }
     }
 
-    /// Suppressed events of a kind that `suppressed` lines have reported.
+    /// The number of suppressed events of this `kind`, as reported by `suppressed` lines.
     pub(super) fn suppressed_of(&self, kind: Kind) -> u64 {
         let by_volume = self
             .volume

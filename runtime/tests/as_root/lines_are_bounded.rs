@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::tools::{EXECTRAIL, NOOP, TOOL, needs_kernel, replay_input};
 
-/// Arguments that take many bytes in a line, and long arguments.
+/// Argvs that do not fit on one line, and a short one at the end.
 fn hostile() -> Vec<Vec<Vec<u8>>> {
     let word = |byte: u8, length: usize| vec![byte; length];
     vec![

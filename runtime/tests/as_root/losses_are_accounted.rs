@@ -42,7 +42,7 @@ fn burst_while_stopped(pod: &Pod, sidecar: &Sidecar, count: u64) {
     sidecar.signal(Signal::CONT);
 }
 
-/// The numbers of the execs of both bursts, in the order of the log.
+/// The numbers of the execs of all bursts, in the order of the log.
 fn numbers(lines: &[Value]) -> Vec<u64> {
     execs(lines)
         .into_iter()
@@ -145,11 +145,11 @@ fn verify_tells_a_loss_from_a_gap() {
     let (status, report) = verify(&lines);
     assert_eq!(status, Some(0), "{report}");
     assert!(report.contains("every exec is accounted for"), "{report}");
-    let middle = lines
+    let last_exec = lines
         .iter()
         .rposition(|line| line["msg"] == "exec")
         .unwrap();
-    let without = [&lines[..middle], &lines[middle + 1..]].concat();
+    let without = [&lines[..last_exec], &lines[last_exec + 1..]].concat();
     let (status, report) = verify(&without);
     assert_eq!(status, Some(1), "{report}");
     assert!(report.contains("fault"), "{report}");

@@ -1,5 +1,4 @@
-//! Stops the actors within a time limit. An actor stops before the actors that receive its last
-//! messages.
+//! Stops the actors in order, within a time limit.
 
 use std::time::Duration;
 
@@ -73,7 +72,8 @@ impl Lifecycle {
     }
 }
 
-/// Stops each actor before the actors that receive its last messages.
+/// Stops each actor before the actors that receive its last messages. There is one exception: the
+/// tracer saves the emitter's last checkpoint after [`Detach`].
 async fn shut_down(actors: Actors) -> Result<Unwritten, MailboxError> {
     actors.listener.send(Close).await?;
     // Without this, a relabel could cause a line after the last one.

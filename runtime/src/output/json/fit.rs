@@ -106,7 +106,7 @@ mod tests {
             prop_assert!(expected == 0 || length(&bytes, escaped, expected - 1).is_none());
         }
 
-        /// The part that is taken fits, and with one more unit it would not.
+        /// The part that is taken fits, and leaves less room than the longest unit needs.
         #[test]
         fn as_much_as_fits_is_taken(bytes in texts(), room in 0usize..400) {
             let escaped = needs_escape(&bytes);

@@ -63,7 +63,8 @@ impl Json {
             head.prefix.flags |= FLAG_FILENAME_CUT;
         }
         let taken = fit::length(filename, escaped, room).unwrap_or(room);
-        // The separator of two arguments is shorter than an escaped NUL.
+        // `beginning` counts six bytes for each NUL of argv. In the line, three bytes separate two
+        // arguments.
         let argv = fit::beginning(failed.argv, needs_escape(failed.argv), room - taken);
         if argv.len() < failed.argv.len() {
             head.prefix.flags |= FLAG_ARGV_CUT;

@@ -73,7 +73,7 @@ impl Row {
         self.is_cut |= line.is_cut();
     }
 
-    /// Appends the program's name, before other text.
+    /// Appends the program's name. The row must have no other text yet.
     pub(super) fn push_name(&mut self, name: impl Display) {
         self.push(name);
         self.name = self.text.len();

@@ -71,7 +71,7 @@ fn report(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// Stops the sidecar on request; returns its log as it was written.
+/// Stops the sidecar with SIGTERM; returns its log as it was written.
 fn stop(sidecar: Sidecar) -> String {
     let log = sidecar.log();
     // The log is opened first, because its directory is removed with the sidecar.

@@ -99,8 +99,8 @@ fn a_key_reaches_the_command_once() {
     }
 }
 
-/// The shell's jobs have their own process groups. Afterwards the terminal belongs to the caller
-/// again.
+/// The shell's jobs have their own process groups. After the end of `exectrail run`, the terminal
+/// belongs to the caller again.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn an_interactive_shell_has_job_control() {
