@@ -54,6 +54,14 @@ impl FailedExecEvent<'_> {
         self.has(FLAG_ARGV_CUT | FLAG_ARGV_FAULT)
     }
 
+    /// What is missing, for people.
+    pub(super) fn cuts(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let filename = self.cut().then_some("filename cut");
+        filename
+            .into_iter()
+            .chain(self.truncated().then_some("argv cut"))
+    }
+
     /// The error number.
     pub(super) fn error(&self) -> ErrorNumber {
         ErrorNumber(self.head.errno)
@@ -219,11 +227,57 @@ pub(super) fn write_text(
         words: std::iter::once(event.shown_filename()).chain(arguments(event.argv).skip(1)),
         alphabet: Alphabet::Visible,
     };
-    writeln!(
+    write!(
         line,
         "{ts:.3} exec failed pid={}/{} uid={uid} {caller} -> {command}: {}",
         head.subject.tgid,
         head.subject.ns_tgid,
         event.error(),
-    )
+    )?;
+    for note in event.cuts() {
+        write!(line, " [{note}]")?;
+    }
+    writeln!(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use exectrail_common::record::Prefix;
+
+    use super::*;
+
+    #[test]
+    fn text_says_what_is_cut() {
+        let text = |flags| {
+            let head = FailedExec {
+                prefix: Prefix {
+                    flags,
+                    ..Prefix::default()
+                },
+                errno: 2,
+                ..FailedExec::default()
+            };
+            let event = FailedExecEvent {
+                head: &head,
+                filename: b"/x",
+                argv: b"x\0-a\0",
+                containers: None,
+            };
+            let mut buffer = Vec::new();
+            let mut line = LineBuffer::new(&mut buffer, 1000);
+            write_text(&mut line, Timestamp::UNIX_EPOCH, event).unwrap();
+            String::from_utf8(buffer).unwrap()
+        };
+        for (flags, end) in [
+            (0, "-> /x -a: ENOENT\n"),
+            (FLAG_ARGV_FAULT, "-> /x -a: ENOENT [argv cut]\n"),
+            (
+                FLAG_ARGV_CUT | FLAG_FILENAME_CUT,
+                "-> /x -a: ENOENT [filename cut] [argv cut]\n",
+            ),
+        ] {
+            let text = text(flags);
+            assert!(text.ends_with(end), "{text}");
+        }
+    }
 }

@@ -51,15 +51,18 @@ impl Lines {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
             }
-            Ok(()) if dropped > 0 => {
-                self.dropped.store(0, Ordering::Relaxed);
-                tracing::warn!(
-                    lines = dropped,
-                    "diagnostics were dropped: standard error had no room"
-                );
+            Ok(()) => {
+                // Another thread may have dropped a line, or reported the dropped lines, meanwhile.
+                let dropped = self.dropped.swap(0, Ordering::Relaxed);
+                if dropped > 0 {
+                    tracing::warn!(
+                        lines = dropped,
+                        "diagnostics were dropped: standard error had no room"
+                    );
+                }
             }
             // If standard error is closed, this cannot be reported.
-            Ok(()) | Err(_) => {}
+            Err(_) => {}
         }
     }
 }

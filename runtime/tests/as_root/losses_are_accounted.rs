@@ -109,7 +109,11 @@ fn gaps_in_the_sequence_numbers_count_the_losses() {
     let mut next = std::collections::BTreeMap::new();
     for event in execs(&lines) {
         let seq = event["seq"].as_u64().unwrap();
-        let expected = next.entry(event["cpu"].as_u64().unwrap()).or_insert(0);
+        let place = (
+            event["cpu"].as_u64().unwrap(),
+            event["lane"].as_u64().unwrap_or(0),
+        );
+        let expected = next.entry(place).or_insert(0);
         assert!(seq >= *expected);
         gaps += seq - *expected;
         *expected = seq + 1;

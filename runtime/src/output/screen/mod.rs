@@ -223,6 +223,9 @@ fn failed(row: Row, event: FailedExecEvent<'_>) -> Row {
     let words = arguments(event.argv).skip(1);
     words.for_each(|word| row.push(format_args!(" {}", quoted(word))));
     row.note(FAILURE, format_args!("failed: {}", event.error()));
+    for note in event.cuts() {
+        row.note(FAILURE, note);
+    }
     row
 }
 
