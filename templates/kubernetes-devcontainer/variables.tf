@@ -12,7 +12,7 @@ variable "use_kubeconfig" {
 variable "namespace" {
   description = <<-EOT
     The Kubernetes namespace of workspaces. It must exist, and its Pod Security level must be
-    "privileged": a lower one forbids the sidecar's capabilities.
+    "privileged": a stricter one forbids the sidecar's capabilities.
   EOT
   type        = string
 }

@@ -12,7 +12,7 @@ variable "use_kubeconfig" {
 variable "namespace" {
   description = <<-EOT
     The Kubernetes namespace of workspaces. It must exist, and its Pod Security level must be
-    "privileged": a lower one forbids the sidecar's capabilities.
+    "privileged": a stricter one forbids the sidecar's capabilities.
   EOT
   type        = string
 }
@@ -39,7 +39,8 @@ variable "native_sidecar" {
 
 variable "announce_with" {
   description = <<-EOT
-    What the workspace announces itself with: "curl" of its image, or "exectrail", mounted.
+    What the workspace announces itself with: "curl" (or wget) of its image, or "exectrail",
+    mounted.
   EOT
   type        = string
   default     = "curl"

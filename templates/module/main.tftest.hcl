@@ -25,7 +25,7 @@ run "an_ordinary_sidecar" {
       add_capabilities           = ["BPF", "PERFMON"]
       se_linux_options           = []
     })
-    error_message = "The sidecar is not root with BPF and PERFMON and nothing else."
+    error_message = "The sidecar has other privileges than root with BPF and PERFMON."
   }
 
   assert {

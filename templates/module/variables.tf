@@ -61,8 +61,8 @@ variable "labels_from_pod" {
   description = <<-EOT
     Labels of the log that have the values of the pod's own labels and annotations, also after these
     have changed: name and key, such as { username = "com.coder.user.username" }. They take
-    precedence over labels, and annotations over labels of the same key. The pod needs the volumes
-    of the output label_volumes.
+    precedence over var.labels. If the pod has a label and an annotation with the same key, the
+    annotation counts. The pod needs the volumes of the output label_volumes.
   EOT
   type        = map(string)
   default     = {}
@@ -137,7 +137,7 @@ variable "native_sidecar" {
 variable "announce_with" {
   description = <<-EOT
     What the workspace announces itself with. "curl": curl of its image, else wget. "exectrail":
-    exectrail itself, which an init container copies to a volume; of the image only sh is needed.
+    exectrail itself, which an init container copies to a volume; the image needs only sh.
   EOT
   type        = string
   default     = "curl"

@@ -143,9 +143,9 @@ fn fuzz(target: &str, args: &Args) -> Result<()> {
     })
 }
 
-/// A command of cargo-fuzz. It runs without the address sanitizer, which needs a nightly's runtime:
-/// hardly any code here is unsafe. RUSTC_BOOTSTRAP is set because coverage needs unstable compiler
-/// flags.
+/// A command of cargo-fuzz. It runs without the address sanitizer: hardly any code here is unsafe,
+/// and the sanitizer needs a nightly's runtime. RUSTC_BOOTSTRAP is set because coverage needs
+/// unstable compiler flags.
 fn cargo_fuzz(sub_command: &str, args: &Args) -> Command {
     let mut fuzz = command::cargo();
     fuzz.args(["fuzz", sub_command, "--sanitizer=none"]);

@@ -25,7 +25,7 @@ impl Debug for Workspace {
 /// The workspaces of a run, whose labels may change.
 #[derive(Debug, Default)]
 pub(super) struct Workspaces {
-    /// The workspace of the first line.
+    /// The workspace of the run's first line in the log.
     first: Workspace,
     /// The workspace of the first checkpoint.
     first_checkpoint: Option<Workspace>,
@@ -52,8 +52,9 @@ impl Workspaces {
         }
     }
 
-    /// The workspace at the beginning of the run: that of the first line or, if the log lacks that
-    /// line, that of the first checkpoint, because no hash proves the labels before it.
+    /// The workspace at the beginning of the run. If the log lacks the first line that the run
+    /// wrote, it is the workspace of the first checkpoint, because no hash proves the labels before
+    /// it.
     pub(super) fn beginning(&self, has_first_line: bool) -> Workspace {
         self.first_checkpoint
             .filter(|_| !has_first_line)

@@ -99,7 +99,8 @@ impl Perfetto {
 
     /// Writes lost or suppressed events, on a separate track.
     fn gap(&mut self, of: &Converted<'_>, workspace: u64, out: &mut impl Write) -> io::Result<()> {
-        // Each place has its own track, because losses of several CPUs can overlap.
+        // Losses of several CPUs, or of several kinds of events, can overlap. So each place has a
+        // track for each kind of event.
         let fields = &of.record.fields;
         let place = (fields.cpu, fields.lane, fields.of.as_deref());
         let track = number(("gaps", workspace, of.kind == Kind::Lost, place));

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Number of gaps that are listed separately. Each further gap is joined with the last gap of the
-/// same kind, the same events and the same workspace.
+/// same kind, the same events and the same workspace, if there is one.
 const JOINED_FROM: usize = 20_000;
 
 /// Why something is not in the log.

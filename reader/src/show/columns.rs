@@ -39,7 +39,7 @@ pub(super) enum Column {
     Uid,
     /// The group id on the node.
     Gid,
-    /// The name of the caller.
+    /// The name of the process. For an exec, the name of the caller.
     Comm,
     /// The file that runs.
     Exe,

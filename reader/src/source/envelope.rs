@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::prefix::Part;
 
-/// The key `ts` of a line that is a string in JSON.
+/// The key `ts` of a line, as it is escaped in a string of JSON.
 const TIME: &str = r#"\"ts\":"#;
 
 /// The kind of a JSON object.

@@ -1,7 +1,8 @@
 """Stands in for `clickhouse-client` in the tests, with the options that they use. It runs the
 queries in chDB, which contains ClickHouse's engine.
 
-The variable CHDB names the directory of the data. Results have tabs between fields, and no escapes.
+The variable CHDB has the directory of the data; options of chDB may follow after a `?`. Results
+have tabs between fields, and no escapes.
 """
 
 import os

@@ -70,7 +70,7 @@ fn what_cannot_be_read_is_counted_and_hides_nothing() {
 }
 
 #[test]
-fn the_module_reads_what_the_program_reads() {
+fn the_python_module_reads_what_the_program_reads() {
     needs_engines!();
     let place = Place::generated("duckdb");
     place.shell(&titled(DOCUMENT, "Files into a database"));

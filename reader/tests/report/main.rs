@@ -1,4 +1,4 @@
-//! Tests in a browser of the page that `exectrail-log report` writes.
+//! Tests of the page that `exectrail-log report` writes, in a browser.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![forbid(unsafe_code)]
 

@@ -61,8 +61,8 @@ fn envbuilder_starts_after_the_announcement() {
 }
 
 /// envbuilder unmounts read-only mounts whose paths are not ignored; only a privileged container is
-/// allowed to do that. A value that is set replaces envbuilder's default paths, so the template's
-/// value repeats them.
+/// allowed to do that. The variable `ENVBUILDER_IGNORE_PATHS` replaces envbuilder's default paths,
+/// so the template's value repeats them.
 #[test]
 fn the_build_leaves_the_mount_of_exectrail_where_it_is() {
     let pod = expanded(&Workspace::example(), &[]);

@@ -36,8 +36,8 @@ pub(super) struct Pushed<'a> {
     pub(super) binary: &'a Path,
 }
 
-/// Writes the statement, and returns its path. Writes none if the tree differs from its commit,
-/// because no commit then names the source.
+/// Writes the statement, and returns its path. Writes none if no commit names the source: the tree
+/// differs from its commit, or git does not know it.
 pub(super) fn write(pushed: &Pushed<'_>) -> Result<Option<PathBuf>> {
     let revision = source::revision();
     let is_commit = revision.len() >= 40 && revision.chars().all(|c| c.is_ascii_hexdigit());

@@ -39,7 +39,7 @@ fn text(line: &str) -> Line {
     parts
 }
 
-/// JSON: keys, and values.
+/// JSON, with a style for keys and a style for the other strings.
 fn json(line: &str) -> Line {
     let mut parts = Vec::new();
     let mut rest = line;

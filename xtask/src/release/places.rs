@@ -31,8 +31,8 @@ const STAYS: [&str; 2] = ["since ", "Since "];
 /// Examples of versions in tests, which stay.
 const EXAMPLES: &str = "xtask/src/release/";
 
-/// Changes the version in all files. Fails if a file has the old version at a place that this
-/// module does not know.
+/// Changes the version in all files, except in the changelog and in [`EXAMPLES`]. Fails if a file
+/// has the old version at a place that this module does not know.
 pub(super) fn change_all(files: &mut Files, old: &str, new: &str) -> Result<()> {
     let mut unknown = Vec::new();
     for path in files.paths() {
