@@ -8,7 +8,7 @@
 
 ARG RUST_IMAGE=docker.io/library/rust:1.95-slim-trixie
 
-# What the stages `prebuilt` and `compiled` have in common.
+# What the stage `prebuilt` and the last stage have in common.
 FROM scratch AS image
 ARG VERSION=0.1.0
 ARG REVISION=unknown
@@ -19,9 +19,9 @@ LABEL org.opencontainers.image.title="exectrail" \
       org.opencontainers.image.source="https://github.com/exectrail/exectrail" \
       org.opencontainers.image.documentation="https://github.com/exectrail/exectrail/blob/main/docs/deploy.md" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
-# Kubernetes gives the capabilities that a container adds to user 0 only; with any other user here
-# a sidecar that sets capabilities but no runAsUser would have none. A container of this image that
-# needs no privilege (`exectrail install`) runs as any user.
+# Kubernetes gives added capabilities to user 0 only. With any other user here, a sidecar that sets
+# capabilities but no runAsUser would have none. A container of this image that needs no privilege
+# (`exectrail install`) runs as any user.
 USER 0:0
 ENTRYPOINT ["/usr/bin/exectrail"]
 

@@ -39,8 +39,8 @@ pub(crate) fn seconds(workload: &Workload, place: Place<'_>, dir: &Path) -> Resu
     seconds_of(taskset, &cpus, dir)
 }
 
-/// Seconds that a clean build takes on these CPUs. The last word of the command `taskset` is
-/// `taskset`.
+/// Seconds that a clean build takes on these CPUs. The command `taskset` ends with the name of the
+/// program taskset; this function adds the arguments of taskset.
 pub(crate) fn seconds_of(mut taskset: Command, cpus: &str, dir: &Path) -> Result<f64> {
     for file in fs::read_dir(dir)? {
         let file = file?.path();

@@ -29,7 +29,7 @@ pub(crate) fn replaced_by<'a>(files: &'a [PathBuf], output: &Path) -> Option<&'a
 /// Replaces a file with a newly written one.
 #[derive(Debug)]
 pub(crate) struct Replacement {
-    /// The path of the file, without links.
+    /// The path of the file. If the file exists, the path has no links.
     place: PathBuf,
 }
 
@@ -56,8 +56,8 @@ impl Replacement {
         }
     }
 
-    /// A new file in that directory. It has a temporary name until it is [put](Self::put) in
-    /// place. The umask applies to `mode`.
+    /// A new file in the [directory](Self::directory) of the replaced file. It has a temporary name
+    /// until it is [put](Self::put) in place. The umask applies to `mode`.
     ///
     /// # Errors
     /// If the new file cannot be created.

@@ -6,7 +6,8 @@ use std::fmt::{self, Display};
 /// Prefix of the reason that a test prints if it cannot run.
 const SKIPPED: &str = "SKIPPED:";
 
-/// How many tests passed, failed and were skipped. Displays as the last line of a CI run.
+/// How many tests passed, failed and were skipped. Displays as the last line of `cargo xtask test`
+/// and `cargo xtask ci`.
 #[derive(Clone, Default)]
 pub(crate) struct Tally {
     passed: u64,

@@ -1,4 +1,4 @@
-//! `cargo xtask templates`: tests or prints the deployment templates.
+//! `cargo xtask templates`: tests the deployment templates, or prints the manifests that one makes.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::{command, progress, workspace};
 /// Arguments of `cargo xtask templates`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Print the manifests that a template makes, instead of testing: kubernetes,
+    /// Test nothing; print the manifests that this template makes: kubernetes,
     /// kubernetes-devcontainer or kubernetes-envbox
     #[arg(value_name = "TEMPLATE")]
     template: Option<String>,

@@ -45,7 +45,7 @@ struct CertifiedRun<'a> {
     /// The gap before the run, if the run's first line states one.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_recorded: Option<&'a Gap>,
-    /// The longest time after its start in which a workspace may not have been recorded; absent for
+    /// The longest time in which a workspace may not have been recorded after its start; absent for
     /// 0.
     #[serde(skip_serializing_if = "is_zero")]
     untraced_ns: u64,

@@ -35,7 +35,7 @@ impl Under {
         let start = event.start.unwrap_or(0);
         let is = self.known.get(&pid) == Some(&start)
             || pid == self.pid
-            || self.is_parent(event)
+            || self.has_parent(event)
             || event.sid.is_some_and(|sid| self.leads(sid, start));
         if is && self.known.insert(pid, start) != Some(start) {
             self.order.push_back((pid, start));
@@ -49,7 +49,7 @@ impl Under {
         is
     }
 
-    fn is_parent(&self, event: &Event<'_>) -> bool {
+    fn has_parent(&self, event: &Event<'_>) -> bool {
         match (event.ppid, event.ppid_start) {
             (Some(ppid), _) if ppid == self.pid => true,
             (Some(ppid), Some(start)) if start > 0 => self.known.get(&ppid) == Some(&start),

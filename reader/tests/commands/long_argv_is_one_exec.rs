@@ -1,4 +1,4 @@
-//! Each command takes an argv on several lines as one exec.
+//! `show`, `top`, `tree` and `convert` take an argv on several lines as one exec.
 
 use tempfile::TempDir;
 
@@ -93,7 +93,7 @@ fn further_lines_are_no_gap_and_missing_ones_are() {
 }
 
 #[test]
-fn its_text_is_all_of_it() {
+fn the_text_of_an_exec_has_the_argv_of_all_its_lines() {
     let lines = exec("aa");
     let text = "cat one two-and-more three";
     assert_eq!(

@@ -10,8 +10,8 @@
 CREATE OR REPLACE MACRO shown(text) AS
     regexp_replace(text, '[\p{Cc}\p{Cf}\x{2028}\x{2029}]', '�', 'g');
 
--- One row for each line of exectrail. The view leaves out text that is not JSON, halves of lines,
--- and diagnostics, which have no run: `unreadable` counts these.
+-- One row for each line that has a run. The view leaves out text that is not JSON, halves of lines,
+-- diagnostics, and execs without `run`: `unreadable` counts these.
 CREATE OR REPLACE VIEW lines AS
 SELECT
     ts::TIMESTAMP_NS AS ts,
@@ -128,7 +128,7 @@ SELECT
 FROM lines
 WHERE msg IN ('lost', 'suppressed');
 
--- Number of lines that are not lines of the log.
+-- Number of lines without a run, which `lines` leaves out.
 CREATE OR REPLACE VIEW unreadable AS
 SELECT count(*) AS lines
 FROM read_csv(

@@ -37,7 +37,7 @@ fn refusals(policy: &Json, pod: &Json) -> Vec<String> {
         .collect()
 }
 
-/// The pod with the image that the policies name in exectrail's containers.
+/// The pod, with the policies' image in exectrail's containers.
 fn with_image(mut pod: Json) -> Json {
     for container in pod::containers_mut(&mut pod) {
         let name = container["name"].as_str().unwrap().to_owned();

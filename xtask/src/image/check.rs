@@ -22,7 +22,7 @@ const SIZE_LIMIT: u64 = 5_500_000;
 /// Time limit for the end of the sidecar after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Checks `tag`, in podman's storage, whose program is a copy of `binary`.
+/// Checks the image `tag` in podman's storage. Its program must be a copy of `binary`.
 pub(super) fn image(architecture: Architecture, binary: &Path, tag: &str) -> Result<()> {
     configuration(architecture, tag)?;
     content(binary, tag)?;

@@ -45,7 +45,7 @@ impl<'a> Enclosure<'a> {
         let mut node = Ended(
             self.command(checks, keep)?
                 .spawn()
-                .context("cannot start sh")?,
+                .context("cannot start setpriv")?,
         );
         let mut has_wrapper = !keep;
         loop {
@@ -96,8 +96,8 @@ impl<'a> Enclosure<'a> {
         Ok(command)
     }
 
-    /// Writes a program that runs kubectl in the network of the node, whose first process has this
-    /// id here.
+    /// Writes a program that runs kubectl in the network of the node. `pid` is the id of the node's
+    /// first process, outside the node.
     fn write_wrapper(&self, pid: u32) -> Result<()> {
         let file = self.run.wrapper();
         let script = format!(

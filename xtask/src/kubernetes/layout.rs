@@ -1,4 +1,4 @@
-//! Files that both halves of the command use.
+//! Names and files that both halves of the command use.
 
 use std::path::{Path, PathBuf};
 

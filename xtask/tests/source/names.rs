@@ -7,7 +7,7 @@ use syn::{Item, ItemUse, UseTree};
 pub(crate) struct Import {
     /// The path as written: `["super", "requirement", "Found"]`. `self` at the end is left out.
     pub(crate) path: Vec<String>,
-    /// The name in the module; `None` for a glob, whose path is the path of the module.
+    /// The imported name; `None` for a glob, whose path is what stands before `::*`.
     pub(crate) name: Option<String>,
 }
 

@@ -106,7 +106,7 @@ fn envbox_starts_after_its_announcement(plan: &Plan, _: &Report) -> Result<()> {
         })?;
         ensure!(
             lines[known]["fields"]["pid_ns"] == pid_ns,
-            "not envbox's container, {pid_ns}, was announced: {}",
+            "the announced namespace is not envbox's, {pid_ns}: {}",
             lines[known]
         );
         let envbox = ["/bin/sh", "/envbox", "docker"];

@@ -65,8 +65,8 @@ pub(crate) fn what_is_excluded_is_counted(_: &Plan, _: &Report) -> Result<()> {
         "/bin/true; /bin/true; /bin/../bin/true; /bin/id >/dev/null; \
          /bin/env /bin/uname; /bin/env /bin/ls >/dev/null; {SELF} {COMMAND} --uid=1 -- /bin/cat"
     );
-    // A whole name does not match the beginning of another, a path with `..` is below no directory,
-    // and an inclusion takes precedence.
+    // A rule without `*` does not match longer names, `..` in a path is not resolved, and an
+    // inclusion takes precedence.
     expect(
         &[
             "--exclude=filename=/bin/tr*",
