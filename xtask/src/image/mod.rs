@@ -106,8 +106,8 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     match written {
         Some(file) => progress::note(format_args!("provenance: {}", file.display())),
         None => progress::warning(
-            "no provenance is written: no commit names what was built. Commit all changes, and push \
-             again",
+            "no provenance is written: no commit names what was built. Commit all changes, and \
+             push again",
         ),
     }
     println!("{}@{digest}", to.repository());

@@ -62,8 +62,8 @@ impl FailedCounters {
     /// Number of times that the kernel skipped one of the programs, for failed or successful execs.
     ///
     /// `None` before Linux 5.12: older kernels do not count them. Also `None` with
-    /// `tp_btf/sys_exit`: that program runs after every system call, and the kernel's count does not
-    /// say which calls were execs.
+    /// `tp_btf/sys_exit`: that program runs after every system call, and the kernel's count does
+    /// not say which calls were execs.
     pub(crate) fn skipped(&self) -> Option<u64> {
         match self.hook {
             Hook::Fexit => self.programs.iter().map(skipped).sum(),
