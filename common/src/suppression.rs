@@ -44,8 +44,8 @@ pub struct RuleSet {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Matched {
-    /// Number of the first rule that matches a text whose longest matching pattern is this one.
-    /// That can be a rule with a shorter prefix or suffix.
+    /// If this is the longest pattern that matches a text: number of the first rule that matches
+    /// the text. That can be a rule with a shorter prefix or suffix.
     pub first: u32,
     /// 1 if the pattern is a prefix; 0 if it is a whole text, a suffix or a user id.
     pub prefix: u32,

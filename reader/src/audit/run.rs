@@ -47,13 +47,14 @@ pub struct Run {
     /// The gap before the run, as its first line states it.
     pub gap: Option<Gap>,
     /// The longest time, in nanoseconds, for which a workspace may not have been recorded after the
-    /// workspace's start. Lines after the last checkpoint do not count.
+    /// workspace's start. Lines after the last checkpoint do not count, unless the log was
+    /// rewritten ([`Demands::rewritten`]).
     pub untraced: u64,
     /// Like `untraced`, but lines after the last checkpoint count, too.
     untraced_so_far: u64,
     /// `ts` of the first checkpoint.
     pub first_checkpoint: Option<String>,
-    /// The labels in the bytes of the last line.
+    /// The labels of the last line, as JSON text.
     pub(super) labels: String,
     /// The labels of the last checkpoint that proves something.
     proven_labels: Option<String>,
@@ -77,8 +78,8 @@ impl Run {
         }
     }
 
-    /// The labels in the bytes of a line: of the last checkpoint that proves something, or else of
-    /// the last line.
+    /// The labels, as JSON text: those of the last checkpoint that proves something, or else those
+    /// of the last line.
     pub fn labels(&self) -> &str {
         self.proven_labels.as_deref().unwrap_or(&self.labels)
     }
@@ -201,7 +202,8 @@ impl Run {
         self.has_end |= parsed.msg == "tracing_stopped";
     }
 
-    /// Checks the number of a line in its run. A line that lacks its number counts as the next one.
+    /// Checks the number of a line in its run. After the first number, a line that lacks its number
+    /// counts as the next one.
     fn number(&mut self, line: u64, number: Option<u64>, begins: bool) {
         let Some(number) = number else {
             self.unnumbered_lines += 1;
@@ -315,8 +317,9 @@ impl Run {
         }
     }
 
-    /// Whether the log has the run's first line or a checkpoint. Other lines alone are no evidence,
-    /// because anybody can write them.
+    /// Whether the log has the run's first line or a checkpoint. Other lines alone are no evidence
+    /// of the run: with a key, a forged first line or checkpoint is a fault, but not a forged line
+    /// of another kind.
     pub(super) fn is_evidence(&self) -> bool {
         self.has_beginning || self.first_checkpoint.is_some()
     }

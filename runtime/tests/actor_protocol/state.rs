@@ -183,7 +183,8 @@ pub(crate) enum Action {
     Executes(usize),
     Signal,
     SinkFails,
-    /// Lifecycle handles the listener's answer, bound or not yet: the start is over.
+    /// Lifecycle handles the listener's answer, whether the address is bound or not yet: the start
+    /// is over.
     Starts,
     /// The other process releases the address.
     AddressIsFreed,

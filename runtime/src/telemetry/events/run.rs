@@ -51,8 +51,7 @@ impl WaitsOutsidePod {
         info!(
             %address,
             "this is the sidecar of a pod: it waits until a workspace announces itself at the \
-             address, and records nothing before; to see what one command executes here: \
-             exectrail run -- COMMAND"
+             address; to see what one command executes here: exectrail run -- COMMAND"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The cgroup of a pod, as a kubelet names and makes it.
+//! The cgroup of a pod, as a kubelet names it and, with systemd, makes it.
 
 use anyhow::Result;
 
