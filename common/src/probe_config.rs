@@ -50,7 +50,7 @@ pub struct ProbeConfig {
     /// Offset in `struct css_set` of the pointer to the cgroup in that hierarchy.
     pub css_set_cgroup: u32,
     /// Number of slots per CPU for the early copy of argv, without the CPU's first slot. If the
-    /// first slot is taken, `tgid` modulo this number chooses a slot.
+    /// first slot is taken, the id of the executing process modulo this number chooses one of them.
     pub early_other_slots: u32,
     /// Size of a page, bytes.
     pub page_size: u32,

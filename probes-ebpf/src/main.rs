@@ -2,7 +2,7 @@
 //!
 //! | Program | Hook | Does |
 //! |---|---|---|
-//! | `rename` | `tp_btf/task_rename` | has [`early`] copy the caller's comm and capabilities, and argv while no other process can change it |
+//! | `rename` | `tp_btf/task_rename` | calls [`early`], which copies the caller's comm and capabilities, and argv while no other process can change it |
 //! | `exec` | `tp_btf/sched_process_exec` | gets the target from [`scope`], checks suppression with [`rules`] and [`bucket`], and writes the record with [`record`] |
 //! | `exit` | `tp_btf/sched_process_exit`, if enabled | writes records of exits |
 //! | `failed_execve`, `failed_execveat`, `failed_compat_execve`, `failed_compat_execveat` | `fexit` of these calls, if enabled | writes records of failed execs |
@@ -19,9 +19,9 @@
 //!
 //! Programs of `fexit` can be preempted, but the kernel never runs one twice at once on a CPU. All
 //! other programs run with preemption off, or the kernel prevents a second execution on the same
-//! CPU. So no other execution uses the values of a CPU and lane meanwhile. There are two
-//! exceptions: other programs count in `STATS`, in their own fields or by atomic addition, and
-//! `rename` reads `DISMISSALS`.
+//! CPU. So the values that a program has for each CPU and lane are used by one execution at a time.
+//! Two maps are used by several programs: in `STATS`, each counts in its own fields or by atomic
+//! addition, and of `DISMISSALS`, `rename` only reads the values of `exec`.
 #![allow(unsafe_code, reason = "reads kernel memory and map values")]
 #![no_std]
 #![no_main]

@@ -49,7 +49,8 @@ impl Configuration {
         Ok(self.in_order(scope.evaluated))
     }
 
-    /// The resources in the order of the files, instead of the order of their evaluation.
+    /// The resources in the order of the files, instead of the order of their evaluation. Those of
+    /// called modules come first.
     fn in_order(&self, mut evaluated: Evaluated) -> Evaluated {
         let order: Vec<String> = self
             .body

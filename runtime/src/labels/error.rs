@@ -26,8 +26,8 @@ pub struct LabelsTooLong {
 pub(crate) enum LabelFileError {
     /// The file cannot be read.
     #[error(
-        "cannot read the label file {path:?}: {source}; mount the volume that has it in \
-         exectrail's container, or correct --label-file"
+        "cannot read the label file {path:?}: {source}; mount the volume with this \
+         file into exectrail's container, or correct --label-file"
     )]
     Unreadable {
         /// The file.

@@ -37,12 +37,12 @@ const PACKAGES: [Package; 38] = [
     Package {
         name: "make",
         provides: "make",
-        reason: "builds what a test records",
+        reason: "a test records a build with it",
     },
     Package {
         name: "npm",
         provides: "npm",
-        reason: "installs what a test records",
+        reason: "a test records an installation with it",
     },
     Package {
         name: "rsyslog",

@@ -77,7 +77,7 @@ fn the_time_is_demanded_of_each_workspace() {
     assert_eq!(faults.len(), 1, "{faults:?}");
 }
 
-/// A line that no checkpoint covers does not change the workspace of a run.
+/// The demands on the time and the beginning of runs apply to the workspace of the proved labels.
 #[test]
 fn labels_that_are_not_proved_change_nothing() {
     let until = Demands {
@@ -171,8 +171,8 @@ fn chain_of_runs() -> [Vec<String>; 3] {
     })
 }
 
-/// Gives the lines times that rise from run to run. The new times make the heads wrong. The tests
-/// therefore ignore [`Fault::WrongHead`].
+/// Gives the lines times that rise from run to run. The new times make the heads wrong: the tests
+/// ignore [`Fault::WrongHead`], or check the log as a rewritten one.
 fn timed(runs: &[Vec<String>; 3]) -> [Vec<String>; 3] {
     let day = |at: usize, line: &String| {
         let (_, after) = line.split_once(r#"","level""#).unwrap();

@@ -88,7 +88,7 @@ fn check_ids(event: &Value, uid: u64, ns_uid: u64) -> Result<()> {
     Ok(())
 }
 
-/// envbox's own container announces itself; after that, its first program and its dockerd are
+/// envbox's own container announces itself; after that, the start of `/envbox` and its dockerd are
 /// recorded.
 fn envbox_starts_after_its_announcement(plan: &Plan, _: &Report) -> Result<()> {
     with_pod(plan, |pod| {
