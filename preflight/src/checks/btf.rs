@@ -13,7 +13,7 @@ use crate::files::{self, ReadError};
 use crate::offsets::{self, Resolved};
 use crate::report::{Check, Id, Verdict};
 
-/// Maximum number of bytes of BTF to read. Distributions' kernels have 4 to 8 MB.
+/// Maximum number of bytes of BTF to read. Distributions' kernels have 4 to 8 MiB.
 const MAX_BTF: u64 = 64 << 20;
 /// Maximum size of a kernel configuration, unpacked. Distributions' have 300 KB.
 const MAX_CONFIG: u64 = 8 << 20;
@@ -46,7 +46,7 @@ pub(super) fn check(node: &Node<'_>) -> (Check, Option<Resolved>) {
         };
         let check = Check::new(Id::Btf, Verdict::Ok, summary)
             .saw_in(&path, "", read)
-            .saw_in(&path, "tracepoint to confirm ends with", end_check);
+            .saw_in(&path, "tracepoint that confirms ends", end_check);
         return (check, Some(resolved));
     }
     let summary = format!(
