@@ -60,7 +60,8 @@ impl Filter {
             let count = descendants.possible;
             eprintln!(
                 "{program}: processes that may be descendants of {pid}, and are not shown: \
-                 {count}; their parents have no line, and their session is older than {pid}"
+                 {count}; each is in the session of a descendant, but its parent has no exec in the \
+                 log"
             );
         }
         Self::new(args, Some(Family::Whole(descendants)))

@@ -38,7 +38,7 @@ pub(super) struct Rows {
     pub(super) names: Names,
     /// For each row, the number of its tree.
     trees: Vec<u32>,
-    /// The forests, by number of the tree.
+    /// The processes of each tree, by its number.
     forests: Vec<Forest<u32>>,
     pub(super) gaps: Gaps,
     now: i64,

@@ -47,7 +47,7 @@ async function part(id, isKept) {
 
 const decoder = new TextDecoder();
 
-/** A column of numbers, from its planes. */
+/** A column of numbers. A plane has one byte of each number; the first plane has the lowest. */
 function column(shape, bytes, begin) {
   const { length, planes, is_delta: isDelta } = shape;
   const isWide = planes > 4 || shape.name === "time";
