@@ -26,8 +26,8 @@ pub(crate) fn deleted(entry: KernelPtr) -> u64 {
         .field(offset!(dentry_hash_pprev))
         .load_at(offset_of!(Entry, pprev) as u32);
     let parent = entry.follow(field!(dentry_parent));
-    // The root of a file system is in no directory either, but is its own parent (`d_unlinked`,
-    // include/linux/dcache.h).
+    // An entry that is in no directory was deleted or is the root of a file system. Only the root
+    // is its own parent (`d_unlinked`, include/linux/dcache.h).
     let deleted = (differ(pprev, 0) ^ 1) & differ(parent.number(), entry.number());
     flag(deleted, PATH_DELETED).into()
 }
@@ -45,8 +45,9 @@ pub(crate) fn copy_near_names(task: Task, scratch: *mut Scratch) -> bool {
     let exe = task.exe();
     let mut entry = exe.dentry();
     let start = offset!(dentry_hash_pprev);
-    // Stored at once, because the program has little stack. Volatile, here and below:
-    // `copy_paths` reads these fields. SAFETY: a field of the live map value.
+    // Stored at once, because the program has little stack. Volatile, here and below: otherwise the
+    // compiler may store the fields later, and keep them on the stack until then. SAFETY: a field
+    // of the live map value.
     unsafe { (&raw mut (*paths).deleted).write_volatile(deleted(entry)) };
     let KernelPath {
         mnt, mount_root, ..

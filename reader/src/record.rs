@@ -157,8 +157,8 @@ pub(crate) fn untraced(found: Option<&str>, nanoseconds: Option<u64>) -> Option<
 
 impl Fields<'_> {
     /// For how long after its start the workspace may not have been recorded, in nanoseconds.
-    /// `None` if the previous run recorded the workspace. The first line of the run states the gap
-    /// in this case.
+    /// `None` if the previous run recorded the workspace: the first line of a run states the gap
+    /// between both runs ([`PreviousRun::gap_ns`]).
     pub(crate) fn untraced(&self) -> Option<u64> {
         untraced(self.found.as_deref(), self.untraced_ns)
     }

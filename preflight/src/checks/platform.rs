@@ -202,8 +202,7 @@ impl Found {
     pub(super) fn judge(&self, mut check: Check) -> Check {
         if self.is(Platform::GVisor) {
             check.verdict = Verdict::NotApplicable;
-            check.summary = "gVisor emulates what this check reads; see the check \
-                platform"
+            check.summary = "gVisor only imitates what this check reads; see the check `platform`"
                 .to_owned();
             check.remedy = None;
         }

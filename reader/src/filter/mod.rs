@@ -60,8 +60,8 @@ impl Filter {
             let count = descendants.possible;
             eprintln!(
                 "{program}: processes that may be descendants of {pid}, and are not shown: \
-                 {count}; each is in the session of a descendant, but its parent has no exec in the \
-                 log"
+                 {count}; each is in the session of a descendant, but its parent has no exec in \
+                 the log"
             );
         }
         Self::new(args, Some(Family::Whole(descendants)))

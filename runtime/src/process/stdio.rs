@@ -21,7 +21,7 @@ pub extern "C" fn note_closed() {
         (libc::STDOUT_FILENO, &STDOUT_WAS_CLOSED),
         (libc::STDERR_FILENO, &STDERR_WAS_CLOSED),
     ] {
-        // SAFETY: `fcntl` takes any number as a descriptor, and touches no memory.
+        // SAFETY: `fcntl` takes any number as a descriptor, and changes only `errno`.
         let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
         closed.store(flags < 0, Ordering::Relaxed);
     }

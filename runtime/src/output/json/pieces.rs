@@ -1,4 +1,4 @@
-//! Pieces of JSON on the hot path: the keys are constants, the values are copied.
+//! Parts of JSON on the hot path: the keys are constants, the values are copied.
 //!
 //! serde would save a few lines of code, but take ten times the instructions.
 
