@@ -1,3 +1,4 @@
+# Starts auditd, with laurel if LAUREL is its path. The files are in the directory OUT.
 mkdir -p "$OUT/audit/plugins.d"
 cat >"$OUT/audit/auditd.conf" <<END
 log_file = $OUT/audit/log

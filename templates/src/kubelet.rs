@@ -73,7 +73,7 @@ mod tests {
 
     use super::*;
 
-    /// The cases of expand_test.go, which tests the kubelet's code.
+    /// Cases like those of expand_test.go, which tests the kubelet's code.
     #[test]
     fn expands_as_the_kubelet_does() {
         let variables = BTreeMap::from(

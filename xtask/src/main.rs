@@ -147,7 +147,7 @@ enum Command {
 
     /// Execute a million programs while workspaces come and go, and account for each (root)
     ///
-    /// Takes about ten minutes on two idle cores. The last lines have the figures. Fails unless
+    /// Takes about five minutes on two cores. The last lines have the figures. Fails unless
     /// every exec is accounted for, every line is right and memory is flat.
     Soak(soak::Args),
 

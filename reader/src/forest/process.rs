@@ -59,7 +59,7 @@ pub(crate) struct Process<T> {
     pub(crate) end: Option<End>,
     pub(crate) nanoseconds: u64,
     pub(crate) is_wanted: bool,
-    /// Whether the process above was found by the session.
+    /// Whether the process above it in the tree is known only from the session.
     pub(crate) is_by_session: bool,
 }
 

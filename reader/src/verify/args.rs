@@ -23,17 +23,18 @@ pub struct VerifyArgs {
     /// Require that each checkpoint is signed; FILE has the public key: Ed25519 in PEM
     ///
     /// Each run needs a checkpoint. A run that was killed before its first checkpoint needs none,
-    /// if the next run says so. With --partial, a run may lack its beginning and its checkpoints if
-    /// a next run names it.
+    /// if the next run says so. With --partial, the earliest run of a workspace may lack its
+    /// beginning and its checkpoints, if the `previous_run` of a later run has its id.
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
 
     /// Require that the log is complete up to this time: RFC 3339, or how long ago, such as 15m, 3d
     ///
     /// Without this flag, lines at the end of a log can be missing unnoticed. For each workspace,
-    /// the log needs a checkpoint whose `complete_until` is not before this time. A run without
-    /// such a checkpoint needs its end, or a next run that names it. A time in which nothing was
-    /// recorded is no fault if the log states it. `verify` names such times with each run.
+    /// the log needs a checkpoint whose `complete_until` is not before this time. Each other run
+    /// needs its last line (`tracing_stopped`), or a later run whose `previous_run` has its id. A
+    /// time in which nothing was recorded is no fault if the log states it. `verify` names such
+    /// times with each run.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub until: Option<Timestamp>,
 

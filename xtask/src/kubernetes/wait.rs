@@ -12,8 +12,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Pause between attempts: each may start a program.
 const INTERVAL: Duration = Duration::from_millis(300);
 
-/// Waits until `attempt` has a value. An attempt without a value returns what it saw instead.
-/// The error begins with "waited 300 s in vain for" and `what`.
+/// Waits until `attempt` has a value. An attempt without a value returns what it saw instead. If
+/// the time is over, the error begins with "waited 300 s in vain for" and `what`. An error of
+/// `attempt` ends the wait.
 pub(super) fn wait_for<T, E: Display>(
     what: &str,
     mut attempt: impl FnMut() -> Result<Result<T, E>>,

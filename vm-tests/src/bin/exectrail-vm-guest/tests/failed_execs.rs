@@ -66,7 +66,7 @@ fn have_lines(flag: &str, wanted: &str) -> Result<()> {
 }
 
 /// The kernel skips a program when processes preempt each other in it. A program of `fexit` can be
-/// preempted where tasks are preempted in the kernel; all programs can be from Linux 7.0 on. A
+/// preempted if the kernel is preemptible; from Linux 7.0 on, every program can be preempted. A
 /// skipped execution for an exec that succeeds is not a lost failed exec, and must not be counted
 /// as one.
 pub(crate) fn failed_execs_side_by_side_are_counted(plan: &Plan, report: &Report) -> Result<()> {
