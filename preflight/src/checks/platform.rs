@@ -202,8 +202,8 @@ impl Found {
     pub(super) fn judge(&self, mut check: Check) -> Check {
         if self.is(Platform::GVisor) {
             check.verdict = Verdict::NotApplicable;
-            check.summary = "gVisor only imitates what this check reads; see the check `platform`"
-                .to_owned();
+            check.summary =
+                "gVisor only imitates what this check reads; see the check `platform`".to_owned();
             check.remedy = None;
         }
         check
