@@ -67,8 +67,8 @@ pub(super) fn is(error: &io::Error, errno: Errno) -> bool {
 
 /// The kernel's release, from each source that could be read.
 pub(super) struct Release {
-    /// Release from uname(2), only for a live system. `setarch --uname-2.6` changes it, and
-    /// programs that call uname(2) believe it.
+    /// Release from uname(2), only for a live system. `setarch --uname-2.6` changes it. exectrail
+    /// itself calls uname(2), so this release decides.
     pub(super) uname: Option<String>,
     pub(super) path: PathBuf,
     pub(super) osrelease: Result<String, files::ReadError>,

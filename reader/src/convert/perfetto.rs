@@ -24,7 +24,7 @@ use crate::record::Event;
 const AWAITED: usize = 100_000;
 /// Maximum number of tracks whose description is remembered as written.
 const TRACKS: usize = 1_000_000;
-/// Maximum length of a name in bytes.
+/// Maximum length of a name in bytes, without the ellipsis of a longer one.
 const LONGEST: usize = 500;
 /// The number of the only writer of packets.
 const SEQUENCE: u32 = 1;

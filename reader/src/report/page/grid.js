@@ -91,8 +91,8 @@ class Grid {
   }
 
   /**
-   * The pages of a list: their size, their number, and the step from one to the next. Pages overlap.
-   * In a list that is not taller than `TALLEST`, the step is 0.
+   * The pages of a list: their size, their number, and by how much `shift` grows from one to the
+   * next. In a list that is not taller than `TALLEST`, it does not grow.
    */
   pageSize() {
     const size = Math.min(this.height, TALLEST) / 100;

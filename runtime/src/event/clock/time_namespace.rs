@@ -18,7 +18,7 @@ pub(super) static BOOT_OFFSET: LazyLock<i128> =
 /// kernels without time namespaces.
 fn boot_offset(proc: &Path) -> Option<i128> {
     let own = fs::read_link(proc.join("self/ns/time")).ok()?;
-    // The file shows the offsets of the time namespace of the process's children.
+    // `timens_offsets` of a process shows the offsets of its children's time namespace.
     let shows_own = |process: &PathBuf| {
         fs::read_link(process.join("ns/time_for_children")).is_ok_and(|children| children == own)
     };
