@@ -60,7 +60,7 @@ pub struct ProbeConfig {
     pub count_execs: u32,
     /// The optional parts of a record: a set of `FIELD_…` constants.
     pub fields: u32,
-    /// Always zero.
+    /// Always zero: keeps the struct free of padding.
     pub zero: u32,
     /// Upper end of the stack while a new program is made (`STACK_TOP_MAX`).
     pub stack_top: u64,

@@ -202,7 +202,7 @@ pub struct Origin {
     pub exe_len: u16,
     /// Bytes of the names of `cwd`.
     pub cwd_len: u16,
-    /// Always zero.
+    /// Always zero: keeps the struct free of padding.
     pub zero: u32,
 }
 
@@ -265,7 +265,7 @@ pub struct Exit {
     pub pid_ns: u32,
     /// Inode number of the target: `pid_ns` or a namespace above it.
     pub target: u32,
-    /// Always zero.
+    /// Always zero: keeps the struct free of padding.
     pub zero: u32,
     /// `comm` of the last thread.
     pub comm: [u8; COMM_LEN],
@@ -286,7 +286,7 @@ pub struct FailedExec {
     /// Bytes of argv in this record. They were read when the call ended: another thread could have
     /// changed them during the call.
     pub argv_len: u32,
-    /// Always zero.
+    /// Always zero: keeps the struct free of padding.
     pub zero: u32,
     /// `comm` of the calling thread.
     pub comm: [u8; COMM_LEN],
