@@ -57,8 +57,8 @@ pub(super) fn quoted(word: &[u8]) -> CommandLine<iter::Once<&[u8]>> {
 }
 
 /// Maximum length of a word that is quoted in memory: the kernel's limit for one argument with
-/// pages of 4 KiB (`MAX_ARG_STRLEN`). With such pages, a longer word was changed after the kernel's
-/// check.
+/// pages of 4 KiB (`MAX_ARG_STRLEN`). With such pages, a word is longer only if another process has
+/// overwritten the NUL between two words after the kernel's check.
 const LONGEST_WORD: usize = 128 * 1024;
 
 impl Alphabet {

@@ -19,8 +19,8 @@ impl Stop {
         Ok(stop)
     }
 
-    /// From now on SIGTERM and SIGHUP do not end this process either. It waits only for the node,
-    /// and this wait ends when [`Stop::is_wanted`] is true.
+    /// From now on SIGTERM and SIGHUP do not end this process either. The caller must end its waits
+    /// when [`Stop::is_wanted`] is true.
     pub(super) fn on_termination(&self) -> Result<()> {
         self.on(SIGTERM)?;
         self.on(SIGHUP)

@@ -1,4 +1,5 @@
-//! The compiled probes are the same for every processor, so they must not read registers.
+//! The compiled probes are the same for every processor, so they must not use a layout of registers
+//! that is known at compile time. User space gives them the offsets of registers.
 
 use std::fs;
 use std::path::Path;
@@ -21,7 +22,7 @@ fn for_each_file(directory: &Path, check: &mut dyn FnMut(&Path)) {
 }
 
 #[test]
-fn the_probes_read_no_registers() {
+fn the_probes_know_no_layout_of_registers() {
     let mut files = 0;
     for_each_file(&root().join("probes-ebpf/src"), &mut |file| {
         files += 1;

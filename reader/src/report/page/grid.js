@@ -15,9 +15,14 @@ class Grid {
   constructor(options) {
     this.options = options;
     this.active = 0;
+    // The position in the list that has the scroll position 0, in pixels: more than 0 only in a list
+    // of several pages.
     this.shift = 0;
+    // The scroll position that was drawn.
     this.before = 0;
+    // The elements of visible rows, by index.
     this.rows = new Map();
+    // Elements for the next rows that become visible.
     this.spare = [];
     this.root = element("div", "grid");
     this.root.setAttribute("role", options.role ?? "grid");

@@ -1,4 +1,5 @@
-//! The tests, one file for each group. The plan's scenario decides which tests run.
+//! The tests, one file for each group. The plan's scenario and, in `brief`, its variant decide
+//! which tests run.
 
 mod arguments;
 mod brief;
