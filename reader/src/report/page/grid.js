@@ -15,8 +15,7 @@ class Grid {
   constructor(options) {
     this.options = options;
     this.active = 0;
-    // The position in the list that has the scroll position 0, in pixels: more than 0 only in a list
-    // of several pages.
+    // The position in the list that has the scroll position 0, in pixels: 0 in a list of one page.
     this.shift = 0;
     // The scroll position that was drawn.
     this.before = 0;
