@@ -64,8 +64,8 @@ fn sizes(options: &Options, lanes: u32, cpus: usize) -> impl Iterator<Item = (&'
         lanes
     };
     let buckets = options.suppression.rate.map_or(1, |_| MAX_BUCKETS);
-    // By default `exec` and `exit` have a table each. One is enough if `exit` cannot preempt `exec`:
-    // with one lane, no program preempts another.
+    // By default `exec` and `exit` have a table each. One is enough if `exit` cannot preempt
+    // `exec`: with one lane, no program preempts another.
     let is_one_table = lanes == 1 || !options.exit_events;
     let always = [
         (map_names::RING, options.ring_bytes),
