@@ -318,8 +318,7 @@ fn decide(ns: PidNs, id: NsId, discovery: bool) -> u32 {
     if outermost_level == 0 {
         return 0;
     }
-    // The outermost namespace and `ns` use the same variables in turn: a program has 512 bytes of
-    // stack.
+    // The outermost namespace and `ns` use the same variables in turn, because stack is scarce.
     let (mut seen, mut state) = observed(ns.at(outermost_level as u32), floor, identity);
     let target = if discovery {
         found(&seen, &state)

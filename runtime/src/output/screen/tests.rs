@@ -84,16 +84,21 @@ fn programs_are_below_those_that_started_them() {
     assert_eq!(printed, expected);
 }
 
-#[test]
-fn a_script_is_shown_with_its_interpreter_once() {
-    let argv = b"/bin/sh\0-e\0./configure\0--help\0";
-    let interpreted = Exec {
+/// An exec of a script.
+fn script(argv: &[u8]) -> Exec {
+    Exec {
         prefix: Prefix {
             flags: FLAG_INTERPRETED,
             ..Prefix::default()
         },
         ..head(100, 1, argv)
-    };
+    }
+}
+
+#[test]
+fn a_script_is_shown_with_its_interpreter_once() {
+    let argv = b"/bin/sh\0-e\0./configure\0--help\0";
+    let interpreted = script(argv);
     let line = line(
         &mut screen(PLAIN),
         0,
@@ -108,13 +113,7 @@ fn a_script_is_shown_with_its_interpreter_once() {
 #[test]
 fn a_script_with_a_secret_is_shown_with_its_interpreter_once() {
     let argv = b"/bin/sh\0-e\0./deploy\0--token=s3cret\0";
-    let interpreted = Exec {
-        prefix: Prefix {
-            flags: FLAG_INTERPRETED,
-            ..Prefix::default()
-        },
-        ..head(100, 1, argv)
-    };
+    let interpreted = script(argv);
     let redactor = Redactor::new(RedactMode::Known).unwrap().unwrap();
     let exec = tests::event(&interpreted, argv, b"./deploy");
     let mut texts = Texts::default();
