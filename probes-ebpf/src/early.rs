@@ -29,8 +29,9 @@ use crate::{
 const NO_SLOT: u32 = u32::MAX;
 
 /// Number of execs that find the first slot of their CPU taken before the next one takes it over. A
-/// process that is killed in its exec does not free its slot.
-const LONGEST_STAY: u32 = 64;
+/// process that is killed in its exec does not free its slot. An exec that waits for a disk may see
+/// dozens of others.
+const LONGEST_STAY: u32 = 1024;
 
 /// Copies comm, capabilities and argv of `task`, if `task` is in an exec, and its namespace is
 /// neither dismissed nor the init PID namespace. Other renames are ignored: a thread can also

@@ -59,6 +59,10 @@ impl Lines {
                         lines = dropped,
                         "diagnostics were dropped: standard error had no room"
                     );
+                    // If there was no room for this line, either, the next one counts them again.
+                    if self.dropped.load(Ordering::Relaxed) > 0 {
+                        self.dropped.fetch_add(dropped, Ordering::Relaxed);
+                    }
                 }
             }
             // If standard error is closed, this cannot be reported.

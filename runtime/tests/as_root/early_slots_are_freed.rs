@@ -5,6 +5,7 @@ use std::fs;
 
 use aya::maps::{Array, Map, MapData};
 use exectrail_common::map_memory::{EARLY_SLOT_BYTES, early_slots};
+use rustix::thread::{CpuSet, sched_getaffinity};
 
 use crate::{
     pod::{Pod, Sidecar, Workspace, wait_for},
@@ -14,10 +15,12 @@ use crate::{
 /// A slot. Its first 8 bytes are the start time of a process, or 0 if the slot is free.
 type Slot = [u8; EARLY_SLOT_BYTES as usize];
 
-/// The slots of all CPUs.
+/// The slots of the CPUs that this test can use.
 struct Slots {
     map: Array<MapData, Slot>,
-    cpus: u32,
+    cpus: Vec<u32>,
+    /// Number of slots of each CPU.
+    each: u32,
 }
 
 impl Slots {
@@ -25,14 +28,16 @@ impl Slots {
         let map = Map::Array(MapData::from_id(map_id(sidecar)).unwrap());
         Self {
             map: map.try_into().unwrap(),
-            cpus: aya::util::nr_cpus().unwrap() as u32,
+            cpus: cpus(),
+            each: early_slots(aya::util::nr_cpus().unwrap() as u64),
         }
     }
 
     /// The start time in the first slot of each CPU.
     fn firsts(&self) -> Vec<u64> {
-        (0..self.cpus)
-            .map(|cpu| u64::from_ne_bytes(*self.first(cpu).first_chunk().unwrap()))
+        self.cpus
+            .iter()
+            .map(|cpu| u64::from_ne_bytes(*self.first(*cpu).first_chunk().unwrap()))
             .collect()
     }
 
@@ -41,12 +46,12 @@ impl Slots {
     }
 
     fn index(&self, cpu: u32) -> u32 {
-        cpu * early_slots(u64::from(self.cpus))
+        cpu * self.each
     }
 
     /// Takes the first slot of each CPU for a process that does not exist.
     fn take_firsts(&mut self) {
-        for cpu in 0..self.cpus {
+        for cpu in self.cpus.clone() {
             let mut slot = self.first(cpu);
             *slot.first_chunk_mut().unwrap() = NO_PROCESS.to_ne_bytes();
             self.map.set(self.index(cpu), slot, 0).unwrap();
@@ -72,10 +77,19 @@ fn map_id(sidecar: &Sidecar) -> u32 {
         .unwrap()
 }
 
-/// Executes a program `times` times on each CPU.
+/// The CPUs that this process can use.
+fn cpus() -> Vec<u32> {
+    let usable = sched_getaffinity(None).unwrap();
+    let all = 0..CpuSet::MAX_CPU;
+    all.filter(|cpu| usable.is_set(*cpu))
+        .map(|cpu| cpu as u32)
+        .collect()
+}
+
+/// Executes a program `times` times on each of these CPUs.
 fn execute(workspace: &Workspace, times: u32) {
     let script = format!("n=0; while [ $n -lt {times} ]; do /bin/true; n=$((n+1)); done");
-    for cpu in 0..std::thread::available_parallelism().unwrap().get() {
+    for cpu in cpus() {
         workspace.run("taskset", &["-c", &cpu.to_string(), "sh", "-c", &script]);
     }
 }
@@ -91,7 +105,7 @@ fn a_slot_that_nobody_frees_is_taken_over() {
     slots.take_firsts();
     let workspace = pod.workspace();
     wait_for("the first slot of each CPU is free", || {
-        execute(&workspace, 100);
+        execute(&workspace, 1_100);
         slots.firsts().iter().all(|owner| *owner == 0).then_some(())
     });
     sidecar.stop();

@@ -1,7 +1,7 @@
 //! The JSON line: exectrace's keys, in its order, and further keys after them.
 //!
-//! Execs and exits are frequent, so [`exec`] and [`exit`] format their lines by hand; serde formats
-//! all other lines ([`other_lines`]).
+//! Execs and exits are frequent, so [`exec`], [`exit`] and [`long`] format their lines by hand;
+//! serde formats all other lines ([`other_lines`]).
 
 mod checkpoint;
 mod envelope;
