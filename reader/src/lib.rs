@@ -32,9 +32,11 @@ mod time;
 mod top;
 mod tree;
 mod verify;
+mod width;
 mod workspaces;
 
 pub use audit::Audit;
 pub use cli::main;
 pub use source::{Line, LineNumber, Lines, Sink, Stop, Unreadable};
 pub use verify::{VerifyArgs, main as verify};
+pub use width::{beginning, columns};

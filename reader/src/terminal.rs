@@ -13,7 +13,8 @@ use std::{
 use rustix::termios::{
     LocalModes, OptionalActions, Termios, Winsize, tcgetattr, tcgetwinsize, tcsetattr,
 };
-use unicode_width::UnicodeWidthChar as _;
+
+use crate::width::beginning;
 
 /// The bytes of Ctrl-C and Ctrl-D.
 const CONTROL_C: u8 = 3;
@@ -101,34 +102,10 @@ impl Screen {
     }
 }
 
-/// The part of a line that fits in this number of columns. Some characters take two.
-fn beginning(line: &str, columns: usize) -> &str {
-    let mut used = 0;
-    let end = line.char_indices().find_map(|(at, c)| {
-        used += c.width().unwrap_or(0);
-        (used > columns).then_some(at)
-    });
-    end.and_then(|end| line.get(..end)).unwrap_or(line)
-}
-
 impl Drop for Screen {
     fn drop(&mut self) {
         // If the terminal is gone, there is nothing to restore.
         let _ = tcsetattr(&self.keyboard, OptionalActions::Now, &self.before);
         let _ = write!(io::stdout(), "{LEAVE}").and_then(|()| io::stdout().flush());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::beginning;
-
-    #[test]
-    fn a_line_is_cut_at_the_width_of_the_terminal() {
-        assert_eq!(beginning("abcd", 4), "abcd");
-        assert_eq!(beginning("abcd", 3), "abc");
-        // Each of these takes two columns.
-        assert_eq!(beginning("工作", 4), "工作");
-        assert_eq!(beginning("工作", 3), "工");
     }
 }

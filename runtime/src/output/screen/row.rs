@@ -3,7 +3,7 @@
 use std::{fmt::Display, io::Write as _};
 
 use anstyle::{AnsiColor, Style};
-use unicode_width::UnicodeWidthChar as _;
+use exectrail_reader::{beginning, columns};
 
 use crate::output::line::LineBuffer;
 
@@ -117,24 +117,9 @@ impl Row {
     }
 }
 
-/// Number of columns that a text takes on a terminal.
-fn columns(text: &str) -> usize {
-    text.chars().map(|c| c.width().unwrap_or(0)).sum()
-}
-
 /// The beginning of `text` that fits, with a column for an ellipsis; `None` if all of it fits.
 fn cut(text: &str, room: usize) -> Option<&str> {
-    let mut used = 0;
-    let mut end = 0;
-    for (at, c) in text.char_indices() {
-        used += c.width().unwrap_or(0);
-        if used < room {
-            end = at + c.len_utf8();
-        } else if used > room {
-            return text.get(..end);
-        }
-    }
-    None
+    (columns(text) > room).then(|| beginning(text, room.saturating_sub(1)))
 }
 
 #[cfg(test)]

@@ -71,8 +71,8 @@ pub(crate) struct Machine<'a> {
 }
 
 impl Machine<'_> {
-    /// Boots the machine and calls `hear` with each message, until the machine is done, ends, or is
-    /// silent for too long.
+    /// Boots the machine, and calls `hear` with each message. Returns when the machine is done, has
+    /// ended, or has been silent for too long.
     pub(crate) fn run(&self, mut hear: impl FnMut(&Message)) -> Result<Run> {
         let since = Instant::now();
         let directory = tempfile::TempDir::with_prefix("exectrail-vm-")
