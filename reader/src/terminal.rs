@@ -86,20 +86,33 @@ impl Screen {
     /// Shows as much of a text as fits.
     pub(crate) fn show(&self, text: &str) -> io::Result<()> {
         let (rows, columns) = self.size();
-        let mut out = String::from("\x1b[H");
-        for (row, line) in text.lines().take(rows).enumerate() {
-            // A line break after the last row would scroll the screen.
-            if row > 0 {
-                out.push_str("\r\n");
-            }
-            out.push_str(beginning(line, columns));
-            out.push_str("\x1b[K");
-        }
-        out.push_str("\x1b[J");
+        let out = picture(text, rows, columns);
         let mut stdout = io::stdout().lock();
         stdout.write_all(out.as_bytes())?;
         stdout.flush()
     }
+}
+
+/// What a terminal must receive to show the beginning of a text, and nothing else.
+///
+/// After the last column, the cursor stays on that column until the next character. An erasure
+/// there would erase the last character of a full row, so each row is erased before it is written.
+fn picture(text: &str, rows: usize, columns: usize) -> String {
+    let mut out = String::from("\x1b[H");
+    let mut lines = text.lines();
+    for row in 0..rows {
+        // A line break after the last row would scroll the screen.
+        if row > 0 {
+            out.push_str("\r\n");
+        }
+        let Some(line) = lines.next() else {
+            out.push_str("\x1b[J");
+            break;
+        };
+        out.push_str("\x1b[K");
+        out.push_str(beginning(line, columns));
+    }
+    out
 }
 
 impl Drop for Screen {
@@ -107,5 +120,25 @@ impl Drop for Screen {
         // If the terminal is gone, there is nothing to restore.
         let _ = tcsetattr(&self.keyboard, OptionalActions::Now, &self.before);
         let _ = write!(io::stdout(), "{LEAVE}").and_then(|()| io::stdout().flush());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::picture;
+
+    #[test]
+    fn a_full_row_keeps_its_last_character() {
+        assert_eq!(picture("abc\nd", 2, 3), "\x1b[H\x1b[Kabc\r\n\x1b[Kd");
+        assert_eq!(picture("abcd", 2, 3), "\x1b[H\x1b[Kabc\r\n\x1b[J");
+    }
+
+    #[test]
+    fn rows_without_text_are_erased() {
+        assert_eq!(picture("", 2, 3), "\x1b[H\x1b[J");
+        assert_eq!(
+            picture("a\n\nb\nc", 3, 3),
+            "\x1b[H\x1b[Ka\r\n\x1b[K\r\n\x1b[Kb"
+        );
     }
 }

@@ -202,14 +202,15 @@ impl Run {
         self.has_end |= parsed.msg == "tracing_stopped";
     }
 
-    /// Checks the number of a line in its run. After the first number, a line that lacks its number
-    /// counts as the next one.
+    /// Checks the number of a line in its run. A line that lacks its number counts as the next one,
+    /// if the log has a number before it or the beginning of the run.
     fn number(&mut self, line: u64, number: Option<u64>, begins: bool) {
         let Some(number) = number else {
             self.unnumbered_lines += 1;
-            if let Some(last) = &mut self.last_number {
-                *last = last.saturating_add(1);
-            }
+            self.last_number = match self.last_number {
+                Some(last) => Some(last.saturating_add(1)),
+                None => begins.then_some(0),
+            };
             return;
         };
         if self.lines == 1 {

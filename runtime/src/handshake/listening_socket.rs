@@ -1,7 +1,7 @@
 //! The socket that listens at an address of this network namespace, as the kernel lists it. A
 //! process that restarts has another socket, even after a short restart.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use procfs::net::{TcpNetEntry, TcpState, tcp, tcp6};
 
@@ -35,7 +35,11 @@ impl ListeningSocket {
         };
         let listening = || sockets.iter().filter(listens);
         let exact = listening().find(|socket| canonical(socket.local_address) == address);
-        let any = || listening().find(|socket| socket.local_address.ip().is_unspecified());
+        // A socket at `::ffff:0.0.0.0` accepts connections of IPv4 only.
+        let is_any = |ip: IpAddr| {
+            ip.is_unspecified() || (address.is_ipv4() && ip.to_canonical().is_unspecified())
+        };
+        let any = || listening().find(|socket| is_any(socket.local_address.ip()));
         exact.or_else(any).map(|socket| Self {
             uid: socket.uid,
             inode: socket.inode,
@@ -84,6 +88,21 @@ mod tests {
         assert_eq!(ListeningSocket::at(address), None);
         address.set_ip(Ipv4Addr::LOCALHOST.to_ipv6_mapped().into());
         assert!(ListeningSocket::at(address).is_some());
+    }
+
+    #[test]
+    fn a_socket_of_mapped_addresses_is_found_for_ipv4_only() {
+        let any = Ipv4Addr::UNSPECIFIED.to_ipv6_mapped();
+        let Ok(listener) = TcpListener::bind((any, 0)) else {
+            // Without IPv6, there is no such socket.
+            assert!(TcpListener::bind("[::]:0").is_err());
+            return;
+        };
+        let mut address = listener.local_addr().unwrap();
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+        assert!(ListeningSocket::at(address).is_some());
+        address.set_ip(Ipv6Addr::LOCALHOST.into());
+        assert_eq!(ListeningSocket::at(address), None);
     }
 
     #[test]

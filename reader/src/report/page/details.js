@@ -82,7 +82,8 @@ class Details {
       // The user may have chosen another exec in the meantime.
       if (this.row === row) this.fill(row, keys, text);
     } catch (error) {
-      if (this.row === row) this.row = null;
+      // Otherwise the panel would show an earlier exec, or nothing.
+      if (this.row === row) this.close();
       failed(error);
     }
   }

@@ -46,6 +46,7 @@ pub(super) fn push_exec(
     let parent_exe = event.parent.and_then(|parent| parent.exe);
     let parent_exe_escaped = escapes(parent_exe);
     let parent_argv_escaped = escapes(event.parent.map(|parent| parent.argv));
+    let interpreter_escaped = escapes(event.interpreter());
 
     if keys.has(Key::Cmdline) {
         push(line, r#","cmdline":"#);
@@ -85,12 +86,16 @@ pub(super) fn push_exec(
     if let Some(interpreter) = event.interpreter() {
         match (&shortened, redacted) {
             (Some(shortened), _) => {
-                out.text(Key::Interpreter, &shortened.interpreter, argv_escaped);
+                out.text(
+                    Key::Interpreter,
+                    &shortened.interpreter,
+                    interpreter_escaped,
+                );
             }
-            (None, None) => out.text(Key::Interpreter, interpreter, argv_escaped),
+            (None, None) => out.text(Key::Interpreter, interpreter, interpreter_escaped),
             (None, Some(argv)) => {
                 if out.key(Key::Interpreter) {
-                    push_redacted_words(out.line, argv, event, 1, argv_escaped);
+                    push_redacted_words(out.line, argv, event, 1, interpreter_escaped);
                 }
             }
         }
@@ -104,6 +109,10 @@ pub(super) fn push_exec(
                 ("filename", filename_escaped && keys.has(Key::Filename)),
                 ("argv", argv_escaped && keys.has(Key::Argv)),
                 ("comm", comm_escaped && keys.has(Key::Comm)),
+                (
+                    "interpreter",
+                    interpreter_escaped && keys.has(Key::Interpreter),
+                ),
                 (
                     "stack_filename",
                     stack_escaped && keys.has(Key::StackFilename),

@@ -164,7 +164,8 @@ impl Shortened {
         each_piece(event, redacted, 1, |piece| {
             whole.extend_from_slice(piece.bytes)
         });
-        let kept = fit::beginning(&whole, needs_escape(event.argv), room).len();
+        let kept =
+            fit::beginning(&whole, event.interpreter().is_some_and(needs_escape), room).len();
         self.note("interpreter", kept < whole.len(), || {});
         whole.truncate(kept);
         self.interpreter = whole;

@@ -219,6 +219,28 @@ fn the_interpreter_is_named() {
 }
 
 #[test]
+fn an_interpreter_is_escaped_only_if_it_is_not_text() {
+    let escaped = |argv: &[u8]| {
+        let mut head = head();
+        head.prefix.flags = FLAG_INTERPRETED;
+        let line = line(OutputFormat::Json, &head, argv, b"f");
+        let event = serde_json::from_str::<Value>(&line).unwrap()["fields"]["event"].clone();
+        (event["interpreter"].clone(), event["escaped"].clone())
+    };
+    assert_eq!(
+        escaped(b"/a\\b\0\xff\0"),
+        ("/a\\b".into(), serde_json::json!(["argv"]))
+    );
+    assert_eq!(
+        escaped(b"/a\\\xff\0b\0"),
+        (
+            "/a\\\\\\xff".into(),
+            serde_json::json!(["argv", "interpreter"])
+        )
+    );
+}
+
+#[test]
 fn bytes_that_are_not_text_are_distinguished_from_similar_text() {
     let argv = |argument: &[u8]| {
         let (head, argv) = record(&[argument.to_vec()]);
