@@ -2,7 +2,7 @@
 
 use std::env;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::command;
 
@@ -32,12 +32,19 @@ pub(crate) fn revision() -> String {
 ///
 /// It is `SOURCE_DATE_EPOCH` of the environment, or else the time of the last commit, or else 0.
 /// See <https://reproducible-builds.org/specs/source-date-epoch/>.
-pub(crate) fn time() -> u64 {
-    let given = env::var("SOURCE_DATE_EPOCH").ok();
-    let committed =
-        || command::output(command::new("git").args(["log", "-1", "--format=%ct"])).ok();
-    given
-        .or_else(committed)
+///
+/// # Errors
+///
+/// If `SOURCE_DATE_EPOCH` is not a number.
+pub(crate) fn time() -> Result<u64> {
+    if let Some(given) = env::var_os("SOURCE_DATE_EPOCH") {
+        let seconds = given.to_str().and_then(|text| text.parse().ok());
+        return seconds
+            .with_context(|| format!("SOURCE_DATE_EPOCH={given:?} is no number of seconds"));
+    }
+    let committed = command::output(command::new("git").args(["log", "-1", "--format=%ct"]));
+    Ok(committed
+        .ok()
         .and_then(|time| time.trim().parse().ok())
-        .unwrap_or_default()
+        .unwrap_or_default())
 }

@@ -5,11 +5,10 @@ use std::fs;
 
 use aya::maps::{Array, Map, MapData};
 use exectrail_common::map_memory::{EARLY_SLOT_BYTES, early_slots};
-use rustix::thread::{CpuSet, sched_getaffinity};
 
 use crate::{
     pod::{Pod, Sidecar, Workspace, wait_for},
-    tools::needs_kernel,
+    tools::{needs_kernel, usable_cpus},
 };
 
 /// A slot. Its first 8 bytes are the start time of a process, or 0 if the slot is free.
@@ -28,7 +27,7 @@ impl Slots {
         let map = Map::Array(MapData::from_id(map_id(sidecar)).unwrap());
         Self {
             map: map.try_into().unwrap(),
-            cpus: cpus(),
+            cpus: usable_cpus(),
             each: early_slots(aya::util::nr_cpus().unwrap() as u64),
         }
     }
@@ -77,19 +76,10 @@ fn map_id(sidecar: &Sidecar) -> u32 {
         .unwrap()
 }
 
-/// The CPUs that this process can use.
-fn cpus() -> Vec<u32> {
-    let usable = sched_getaffinity(None).unwrap();
-    let all = 0..CpuSet::MAX_CPU;
-    all.filter(|cpu| usable.is_set(*cpu))
-        .map(|cpu| cpu as u32)
-        .collect()
-}
-
 /// Executes a program `times` times on each of these CPUs.
 fn execute(workspace: &Workspace, times: u32) {
     let script = format!("n=0; while [ $n -lt {times} ]; do /bin/true; n=$((n+1)); done");
-    for cpu in cpus() {
+    for cpu in usable_cpus() {
         workspace.run("taskset", &["-c", &cpu.to_string(), "sh", "-c", &script]);
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     pod::{Pod, Sidecar, argv, execs, lost, messages},
-    tools::{NOOP, TOOL, needs_kernel},
+    tools::{NOOP, TOOL, needs_kernel, usable_cpus},
 };
 
 /// A number of short execs for which a ring of 16 MiB has room.
@@ -100,8 +100,7 @@ fn gaps_in_the_sequence_numbers_count_the_losses() {
     std::thread::sleep(std::time::Duration::from_millis(300));
     let workspace = pod.workspace();
     assert_eq!(workspace.announce().0, 204);
-    let cpus = std::thread::available_parallelism().unwrap().get();
-    for cpu in 0..cpus {
+    for cpu in usable_cpus() {
         workspace.run("taskset", &["--cpu-list", &cpu.to_string(), "true"]);
     }
     let lines = sidecar.stop();

@@ -8,6 +8,7 @@ use std::{
 };
 
 use exectrail_preflight::KernelVersion;
+use rustix::thread::{CpuSet, sched_getaffinity};
 
 /// Whether tests on the kernel can run here; reports the reason if not.
 pub(crate) fn can_trace(test: &str) -> bool {
@@ -26,6 +27,15 @@ pub(crate) fn can_trace(test: &str) -> bool {
 pub(crate) fn kernel_version() -> KernelVersion {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     KernelVersion::parse(release.trim()).unwrap()
+}
+
+/// The CPUs that this process can use.
+pub(crate) fn usable_cpus() -> Vec<u32> {
+    let usable = sched_getaffinity(None).unwrap();
+    let all = 0..CpuSet::MAX_CPU;
+    all.filter(|cpu| usable.is_set(*cpu))
+        .map(|cpu| cpu as u32)
+        .collect()
 }
 
 /// Reports that a test cannot run here. If every test must run, that is a failure.

@@ -71,7 +71,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
         some => some.to_vec(),
     };
     let out = workspace::root().join(&args.out);
-    let time = source::time();
+    let time = source::time()?;
     let tarballs = make(&architectures, time, &out)?;
     let module = make_module(time, &out)?;
     if args.check {

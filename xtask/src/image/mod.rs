@@ -164,7 +164,7 @@ fn build_image(builder: Builder, architecture: Architecture, root: &Path, tag: &
         .arg(format!("--platform=linux/{architecture}"))
         .arg(format!("--build-arg=VERSION={VERSION}"))
         .arg(format!("--build-arg=REVISION={}", source::revision()));
-    builder.set_time(&mut build, source::time());
+    builder.set_time(&mut build, source::time()?);
     command::run(build.arg(root))?;
     progress::note(format_args!("{tag}: built by {builder} for {architecture}"));
     Ok(())

@@ -76,7 +76,7 @@ fn statement(pushed: &Pushed<'_>, revision: &str) -> Result<Value> {
                     "command": "cargo xtask image",
                     "architecture": pushed.architecture.name(),
                     "version": VERSION,
-                    "sourceDateEpoch": source::time(),
+                    "sourceDateEpoch": source::time()?,
                 },
                 "internalParameters": {
                     "rustc": rust.release,

@@ -43,8 +43,8 @@ use exit::push_exit;
 pub use labels::Labels;
 use redacted::push_markers;
 
-/// Room for the list of redacted places of a failed exec, and for its other keys.
-const PLACES_OF_FAILED: usize = 1_600;
+/// Room for the list of markers of a failed exec, and for its other keys.
+const MARKERS_OF_FAILED: usize = 1_600;
 const KEYS_OF_FAILED: usize = 1_400;
 
 impl Json {
@@ -55,7 +55,7 @@ impl Json {
         failed: FailedExecEvent<'a>,
         head: &'a mut FailedExec,
     ) -> FailedExecEvent<'a> {
-        let others = self.labels.length() + PLACES_OF_FAILED + KEYS_OF_FAILED;
+        let others = self.labels.length() + MARKERS_OF_FAILED + KEYS_OF_FAILED;
         let room = self.longest.saturating_sub(others + ROOM_AFTER_EVENT);
         let escaped = needs_escape(failed.filename);
         let filename = fit::beginning(failed.filename, escaped, room - room / 3);
@@ -122,7 +122,7 @@ pub(super) fn write(
                 push_markers(
                     &mut LineBuffer::unbounded(line),
                     redaction.markers(),
-                    PLACES_OF_FAILED,
+                    MARKERS_OF_FAILED,
                 );
                 line.extend_from_slice(b"}}}\n");
             }

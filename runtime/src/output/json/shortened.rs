@@ -18,7 +18,7 @@ use crate::output::{
 pub(super) struct Shortened {
     /// Room for the contents of `cmdline`.
     pub(super) cmdline: usize,
-    /// Room for the list of redacted places.
+    /// Room for the list of markers.
     pub(super) markers: usize,
     /// The interpreter, or its beginning.
     pub(super) interpreter: Vec<u8>,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::{
     pod::{Pod, execs, messages, namespace, wait_for},
-    tools::{NOOP, needs_kernel},
+    tools::{NOOP, needs_kernel, usable_cpus},
 };
 
 #[test]
@@ -95,10 +95,11 @@ fn a_foreign_namespaces_heir_is_looked_at_anew() {
     let (pod, foreign_pod) = (Pod::new(), Pod::new());
     let sidecar = pod.sidecar(&[]);
     // Use one CPU, because each CPU has its own caches of free memory.
+    let cpu = usable_cpus()[0].to_string();
     let once = |pod: &Pod| {
         let noop = NOOP.to_string_lossy();
         let mut command = pod.container("taskset");
-        command.args(["--cpu-list", "0", "sh", "-c"]);
+        command.args(["--cpu-list", &cpu, "sh", "-c"]);
         command.arg(format!("readlink /proc/self/ns/pid; {noop}; {noop}"));
         let output = command.output().unwrap();
         assert!(output.status.success());
