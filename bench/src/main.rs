@@ -8,9 +8,11 @@
 //! | [`many_sidecars`] | many sidecars on one node; only with `--sidecars` |
 //!
 //! `cargo xtask bench` starts it; it needs root. Figures of the comparison are medians of rounds,
-//! in which all tools take turns. The workload and the tracers run on different CPUs if there are
-//! two. There are exceptions: the measurement of the highest rate executes programs on both CPUs,
-//! builds use all CPUs, and tracexec runs where its workload runs.
+//! in which all tools take turns. If there are two CPUs, the workload and the tracers run on
+//! different ones, with these exceptions:
+//! - The measurement of the highest rate executes programs on both CPUs.
+//! - Builds use all CPUs.
+//! - tracexec runs where its workload runs.
 
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,10 @@
-//! The tracers that are compared: none, the floor (eBPF programs that do nothing or hardly
-//! anything), exectrail, and tools of other projects. tracexec, which traces only what it starts,
-//! is in `comparison.rs`.
+//! The tracers that are compared:
+//! - none;
+//! - the floor: eBPF programs that do nothing or hardly anything;
+//! - exectrail;
+//! - tools of other projects.
+//!
+//! tracexec, which traces only what it starts, is in `comparison.rs`.
 
 use std::{
     fs,

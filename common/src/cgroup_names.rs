@@ -24,8 +24,9 @@ pub struct CgroupNames {
     pub prefix: Prefix,
     /// Id of the cgroup ([`crate::record::Subject::cgroup_id`]).
     pub id: u64,
-    /// Number of levels. If there are more than [`NAMES`], the last name is that of the outermost
-    /// level, and the levels just below it have no name. 0 if there are none, or more than
-    /// [`MAX_CGROUP_LEVELS`].
+    /// Number of levels; 0 if there are none, or more than [`MAX_CGROUP_LEVELS`].
+    ///
+    /// If there are more than [`NAMES`] levels, the last name in the record belongs to the
+    /// outermost level. The levels directly below the outermost level then have no name.
     pub levels: u64,
 }

@@ -26,8 +26,8 @@ const PER_CPU_AND_LANE: u64 = 13_500;
 /// dismissals, for exits.
 const PER_CPU_OPTIONAL: u64 = 8 << 10;
 
-/// Further bytes per CPU and lane with features that are off by default: counts of suppressed
-/// execs, and the filename that rules are compared with.
+/// Further bytes per CPU and lane with features that are off by default. They are for the counts of
+/// suppressed execs, and for the filename that rules are compared with.
 const PER_CPU_AND_LANE_OPTIONAL: u64 = 4 << 10;
 
 /// Maximum size of a value of the map `FAILED`, bytes: a filename, room for argv, and the other

@@ -46,10 +46,11 @@ pub const FLAG_FILENAME_CUT: u16 = 1 << 8;
 /// Flag of an [`Exec`]: a process wrote to the new stack before the new program's first
 /// instruction.
 ///
-/// There are two signs of such a write. The strings of argv and of the environment do not end where
-/// the kernel put the filename; or the filename on the stack differs from the kernel's
-/// ([`crate::probe_config::FIELD_STACK_FILENAME`]). In the second case the filename on the stack is
-/// the last part of the record, after argv.
+/// There are two signs of such a write:
+/// - The strings of argv and of the environment do not end where the kernel put the filename.
+/// - The filename on the stack differs from the kernel's
+///   ([`crate::probe_config::FIELD_STACK_FILENAME`]). The filename on the stack is then the last
+///   part of the record, after argv.
 pub const FLAG_TAMPERED: u16 = 1 << 9;
 /// Flag of an [`Exec`] or [`FailedExec`]: the cgroup is unknown, and [`Subject::cgroup_id`] has no
 /// meaning.
@@ -206,10 +207,14 @@ pub struct Origin {
     pub zero: u32,
 }
 
-/// Head of the record of one successful exec. These parts follow, in this order: the names of
-/// `exe`, the names of `cwd`, the filename, argv, and sometimes the filename on the stack
-/// ([`FLAG_TAMPERED`]). The names of a path are written from the last to the first, each followed
-/// by a NUL.
+/// Head of the record of one successful exec. These parts follow, in this order:
+/// 1. the names of `exe`;
+/// 2. the names of `cwd`;
+/// 3. the filename;
+/// 4. argv;
+/// 5. the filename on the stack, if it differs from the kernel's ([`FLAG_TAMPERED`]).
+///
+/// The names of a path are written from the last to the first, each followed by a NUL.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Exec {

@@ -7,8 +7,8 @@ use procfs_core::ProcessCGroup;
 use crate::offsets::Controllers;
 
 /// Controllers in whose v1 hierarchies every pod is, because container runtimes use all of these.
-/// Hierarchies of other controllers, such as `net_cls`, and named hierarchies are ignored: they may
-/// also be mounted on a node whose pods are in cgroup v2.
+/// All other hierarchies are ignored: those of other controllers, such as `net_cls`, and named
+/// ones. They may also be mounted on a node whose pods are in cgroup v2.
 const OF_PODS: [&str; 4] = ["pids", "memory", "cpu", "devices"];
 
 /// A hierarchy of cgroups.

@@ -39,8 +39,8 @@ Exit codes:
 /// Checks whether this kernel and this container can run exectrail, and reports what to change if
 /// they cannot.
 ///
-/// It changes nothing: it reads files in /proc, /sys and /boot, tries to bind the address given,
-/// makes a few small BPF maps, and loads a few small BPF programs without attaching them.
+/// It changes nothing. It reads files in /proc, /sys and /boot, and tries to bind the address
+/// given. It makes a few small BPF maps. It loads a few small BPF programs without attaching them.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub struct PreflightArgs {
@@ -196,9 +196,10 @@ fn print(text: &[u8]) -> io::Result<()> {
 }
 
 /// Replaces the file with one that has `text`: no reader sees half a file. The text is written to a
-/// file in the same directory, which is then renamed; its name begins with a dot, so
-/// node-feature-discovery ignores it. Devices and pipes are written directly: renaming would
-/// replace `/dev/null`, for example, with a file. A link is followed if its target exists.
+/// temporary file in the same directory, and this file is then renamed. Until then its name begins
+/// with a dot, so node-feature-discovery ignores it. Devices and pipes are written directly:
+/// renaming would replace `/dev/null`, for example, with a file. A link is followed if its target
+/// exists.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     match path.metadata() {

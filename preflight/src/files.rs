@@ -1,6 +1,6 @@
 //! Reads evidence: whole files, up to a size limit.
 //!
-//! Flags can name any directories as roots, so a "file" may be a pipe that blocks, a device without
+//! Flags can name any directories as roots. So a "file" may be a pipe that blocks, a device without
 //! an end, or a damaged copy. Container runtimes hide files by mounting `/dev/null` over them.
 
 use std::ffi::OsStr;
@@ -97,8 +97,8 @@ pub(crate) fn kernel_btf(path: &Path, limit: u64) -> Result<Bytes, ReadError> {
         return Err(ReadError::TooLong { limit });
     }
     if is_sysfs(path) {
-        // SAFETY: the memory is the kernel's, which makes it once, at boot, and never changes or
-        // frees it; a file of sysfs cannot be truncated.
+        // SAFETY: the memory is the kernel's. The kernel makes it once, at boot, and never changes
+        // or frees it. A file of sysfs cannot be truncated.
         if let Ok(map) = unsafe { MmapOptions::new().map_copy_read_only(&file) } {
             return Ok(Bytes::Mapped(map));
         }

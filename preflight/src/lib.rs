@@ -1,8 +1,8 @@
 //! Checks whether exectrail can trace here, and says what has to change if it cannot.
 //!
-//! [`run`] examines the kernel and the container of this process, and returns a [`Report`]: for
-//! every check a verdict, the evidence for it, and a remedy if one is needed. The report also has
-//! what exectrail needs to load its probes: [`Kernel`].
+//! [`run`] examines the kernel and the container of this process. It returns a [`Report`]: for
+//! every check a verdict, the evidence for the verdict, and a remedy if one is needed. The report
+//! also has what exectrail needs to load its probes: [`Kernel`].
 //!
 //! ```no_run
 //! use exectrail_preflight::{Options, run};

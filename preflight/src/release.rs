@@ -23,13 +23,13 @@ impl KernelVersion {
     /// RLIMIT_MEMLOCK (commit series of Roman Gushchin, merged for 5.11).
     pub const WITHOUT_MEMLOCK: Self = Self::new(5, 11, 0);
 
-    /// From this version on, the node pays for per-CPU maps: their values are allocated when the
-    /// map has no cgroup yet, and count against the root cgroup ("bpf: reparent bpf maps on memcg
-    /// offlining"; `bpf_map_get_memcg`, kernel/bpf/syscall.c). In earlier versions they count
-    /// against the cgroup of the process that makes the map.
+    /// From this version on, the node pays for per-CPU maps. A map has no cgroup yet when its
+    /// per-CPU values are allocated, so the values count against the root cgroup ("bpf: reparent
+    /// bpf maps on memcg offlining"; `bpf_map_get_memcg`, kernel/bpf/syscall.c). In earlier
+    /// versions the values count against the cgroup of the process that makes the map.
     pub const NODE_PAYS_PER_CPU_MAPS: Self = Self::new(6, 0, 0);
 
-    /// From this version on, a program at a tracepoint can be preempted: the kernel calls it under
+    /// From this version on, a program at a tracepoint can be preempted. The kernel calls it under
     /// SRCU, and no longer with preemption off (`__DECLARE_TRACE`, include/linux/tracepoint.h,
     /// Linux 7.0).
     pub const PREEMPTIBLE_TRACEPOINTS: Self = Self::new(7, 0, 0);

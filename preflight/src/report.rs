@@ -235,8 +235,10 @@ impl Report {
         self.checks.iter().find(|check| check.id == id)
     }
 
-    /// What exectrail needs to know about the kernel. `None` if the BTF could not be read, if a
-    /// field or tracepoint that the probes need is missing, or if the version is unknown.
+    /// What exectrail needs to know about the kernel. `None` in these cases:
+    /// - The BTF could not be read.
+    /// - A field or tracepoint that the probes need is missing.
+    /// - The version is unknown.
     pub fn kernel(&self) -> Option<&Kernel> {
         self.kernel.as_ref()
     }

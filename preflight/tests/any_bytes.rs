@@ -1,5 +1,5 @@
-//! preflight gives a report for any content of the files: it does not panic, its work ends, and no
-//! text of it acts on a terminal.
+//! preflight gives a report for any content of the files. It does not panic, and its work ends. No
+//! text of the report acts on a terminal.
 
 #![forbid(unsafe_code)]
 

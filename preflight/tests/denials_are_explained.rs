@@ -111,8 +111,10 @@ fn selinux_is_blamed_before_seccomp() {
     assert!(evidence.contains("container_t:s0:c5,c1023"), "{evidence}");
 }
 
-/// SELinux was not the cause if its label confines nothing, if the label is AppArmor's, or if the
-/// error is EPERM: a container's seccomp filter answers that by default.
+/// SELinux was not the cause in these cases:
+/// - Its label confines nothing.
+/// - The label is AppArmor's.
+/// - The error is EPERM, which is the default answer of a container's seccomp filter.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn seccomp_is_blamed_where_selinux_did_not_answer() {

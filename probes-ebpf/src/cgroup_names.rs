@@ -62,7 +62,7 @@ pub(crate) extern "C" fn name_cgroup(task: u64, id: u64, lane: u64) -> u64 {
     };
     let slot = id as usize & (KNOWN_CGROUPS - 1);
     // SAFETY: a pointer to the live map value of this CPU and lane, which no other program uses
-    // meanwhile; the index is below the length.
+    // meanwhile. The index is below the length.
     let known = unsafe { (&raw mut (*scratch).known_cgroups).cast::<u64>().add(slot) };
     let Some(sidecar) = SIDECAR_SCOPE.get(0) else {
         return 0;

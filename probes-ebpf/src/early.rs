@@ -1,11 +1,12 @@
-//! Reads values before they are lost or unprotected: the caller's comm and capabilities, which the
-//! exec changes, and argv, which other processes may be able to change before `exec` reads it.
+//! Reads values before they are lost or unprotected:
+//! - the caller's comm and capabilities, which the exec changes;
+//! - argv, which other processes may be able to change before the program `exec` reads it.
 //!
 //! `task_rename` fires inside every exec, with the new memory in place and `exec_update_lock` held
 //! (`begin_new_exec`, fs/exec.c, Linux 5.8 to 7.3). Until the lock is released, no other process
-//! can open, trace or write that memory. `sched_process_exec` fires only after that. So this module
-//! copies the lowest part of the new stack, which has argv, and the record of the exec takes argv
-//! from the copy.
+//! can open, trace or write that memory. `sched_process_exec` fires only after the release. So at
+//! `task_rename`, this module copies the lowest part of the new stack, which has argv. The record
+//! of the exec takes argv from the copy.
 
 use aya_ebpf::helpers::{
     bpf_get_smp_processor_id,
@@ -231,9 +232,9 @@ pub(crate) fn copy_argv(strings: &Strings, filename_len: u64, to: *mut u8) -> u6
         return 0;
     };
     // The stack of a new program has, from its upper end downward: a word, the filename, the
-    // environment, argv (`alloc_bprm` and `do_execveat_common`, fs/exec.c). The kernel may have
-    // moved the stack as a whole since (`setup_arg_pages`), so the position of argv is given by its
-    // distance from the upper end.
+    // environment, argv (`alloc_bprm` and `do_execveat_common`, fs/exec.c). Since the copy, the
+    // kernel may have moved the stack as a whole (`setup_arg_pages`). So the position of argv is
+    // given by its distance from the upper end.
     let end = strings.exec.wrapping_add(filename_len).wrapping_add(1 + 8);
     let below_top = end.wrapping_sub(strings.arg_start);
     // SAFETY: a pointer to a live map value, whose fields BPF loads whole. A writer sets `start` to

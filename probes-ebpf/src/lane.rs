@@ -33,9 +33,11 @@ pub(crate) enum Event {
 impl<const LANE: u32> Lane<LANE> {
     /// Whether no earlier lane has seen `task` do this; marks it as seen for later lanes.
     ///
-    /// The first lane always returns true. A later lane is wrong only if two threads have ids that
-    /// are equal modulo [`SEEN_SLOTS`], and one thread runs its lanes between the lanes of the
-    /// other. In this case an event is recorded twice.
+    /// The first lane always returns true. A later lane is wrong only if both of these are true:
+    /// - Two threads have ids that are equal modulo [`SEEN_SLOTS`].
+    /// - One of them runs its lanes between the lanes of the other.
+    ///
+    /// In this case an event is recorded twice.
     #[inline(always)]
     pub(crate) fn is_first(self, task: Task, event: Event) -> bool {
         if config!(lanes) == 1 {

@@ -10,8 +10,8 @@
 //! | `sidecar_scope` | `tp_btf/task_rename`, attached for a moment at start | finds the sidecar's own namespaces and cgroups |
 //! | `end_check` | `tp_btf/oom_score_adj_update` | answers the sidecar whether a namespace has ended |
 //!
-//! The entry of a program that calls functions contains one call and nothing else: some kernels
-//! before Linux 6.4 can panic if a load in such an entry faults. See
+//! The entry of a program that calls functions contains one call and nothing else. The reason: if a
+//! load in such an entry faults, some kernels before Linux 6.4 can panic. See
 //! docs/decisions/entries-only-call.md.
 //!
 //! `exec`, `exit` and `rename` have copies, called `…_second` and so on. They are loaded if
@@ -20,8 +20,12 @@
 //! Programs of `fexit` can be preempted, but the kernel never runs one twice at once on a CPU. All
 //! other programs run with preemption off, or the kernel prevents a second execution on the same
 //! CPU. So the values that a program has for each CPU and lane are used by one execution at a time.
-//! Two maps are used by several programs: in `STATS`, each counts in its own fields or by atomic
-//! addition, and of `DISMISSALS`, `rename` only reads the values of `exec`.
+//!
+//! Several programs share the values of these maps:
+//! - `STATS`: each program counts in its own fields or by atomic addition.
+//! - `DECISIONS` and `DISMISSALS`: `exit` uses the values of `exec` only if it cannot preempt
+//!   `exec`.
+//! - `DISMISSALS`: `rename` only reads the values of `exec`.
 #![allow(unsafe_code, reason = "reads kernel memory and map values")]
 #![no_std]
 #![no_main]

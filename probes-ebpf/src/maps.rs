@@ -198,7 +198,7 @@ pub(crate) struct KernelPath {
     pub(crate) mount_root: u64,
 }
 
-/// Bytes of a short name inside its `struct dentry`, with its NUL; kernels have room for 32 or more
+/// Bytes of a short name inside its `struct dentry`, with its NUL. Kernels have room for 32 or more
 /// (`DNAME_INLINE_LEN`, include/linux/dcache.h, Linux 5.8 to 7.3).
 pub(crate) const SHORT_NAME: usize = 32;
 
@@ -255,8 +255,8 @@ pub(crate) struct Paths {
 }
 
 /// Memory for building a record. After the paths it has room for the filename, the early argv and
-/// the late argv, each at its maximum length, so the verifier can bound each length separately. The
-/// same room serves for the filename, argv and the stack's filename.
+/// the late argv, each at its maximum length. So the verifier can bound each length separately. The
+/// same room suffices for the filename, argv and the filename on the stack.
 #[repr(C, align(8))]
 pub(crate) struct Scratch {
     /// Ids of cgroups whose names were written recently, indexed by `id % KNOWN_CGROUPS`. This

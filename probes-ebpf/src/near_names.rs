@@ -1,6 +1,6 @@
-//! Reads the last names of the path of the file that runs, by direct loads: short names, in the
-//! mount that the file is on. For most paths these are all the names. [`crate::paths`] reads the
-//! rest by helper, which takes three times as long for a name.
+//! Reads the last names of the path of the file that runs, by direct loads. It reads only short
+//! names, in the mount that the file is on. For most paths these are all the names.
+//! [`crate::paths`] reads the rest by helper, which takes three times as long for a name.
 
 use core::mem::offset_of;
 

@@ -17,8 +17,8 @@ use crate::{
 /// paths. `caps` are the capabilities before the exec. Returns the length of the paths.
 ///
 /// Each value is stored at once, because stack is scarce. Before Linux 6.13, this program and the
-/// functions that it calls share 512 bytes of stack; before 6.9, the part of each function is
-/// rounded up to 32 (`check_max_stack_depth`, kernel/bpf/verifier.c).
+/// functions that it calls share 512 bytes of stack. Before 6.9, the part of each function is also
+/// rounded up to a multiple of 32 (`check_max_stack_depth`, kernel/bpf/verifier.c).
 #[inline(always)]
 pub(crate) fn write(task: Task, bprm: Binprm, caps: u64, scratch: &mut Scratch, lane: u64) -> u64 {
     // The verifier knows these values, and follows only one path for each.

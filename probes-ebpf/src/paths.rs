@@ -1,13 +1,14 @@
 //! Reads the paths of an exec: of the file that runs, and of the working directory.
 //!
 //! A path is read from its end to its beginning, up to the root of the process. Each step goes from
-//! an entry of a directory (`struct dentry`) to the entry above it or, at the root of a mount, to
-//! the entry that the mount covers. The kernel does the same for `/proc/PID/exe` (`prepend_path`,
-//! fs/d_path.c), with locks that a program here cannot take. If an entry is renamed meanwhile, the
-//! path has its old or its new name; at the moment of the change it can have a mixture of both.
+//! an entry of a directory (`struct dentry`) to the entry above it. At the root of a mount, the
+//! step goes to the entry that the mount covers. The kernel does the same for `/proc/PID/exe`
+//! (`prepend_path`, fs/d_path.c), with locks that a program here cannot take. So if an entry is
+//! renamed meanwhile, the path has its old or its new name. At the moment of the change, the path
+//! can have a mixture of both names.
 //!
-//! Kernel memory is read by helper: at the root of a mount, a computed address leads to the next
-//! entry, and the verifier does not know its type.
+//! At the root of a mount, a computed address leads to the next entry. The verifier does not know
+//! the type of what is at this address, so kernel memory is read by helper.
 
 use core::mem::offset_of;
 
@@ -96,8 +97,8 @@ pub(crate) fn file_flags(exe: File) -> u16 {
 }
 
 /// Copies the names of a path to the offset `base` of the tail, starting at `paths.at`. Returns the
-/// length of all its names in the upper 32 bits, and `PATH_…` flags in the lower; 0 if a name
-/// cannot be read.
+/// length of all its names in the upper 32 bits, and `PATH_…` flags in the lower 32 bits. Returns 0
+/// if a name cannot be read.
 #[inline(always)]
 fn copy_path(paths: &mut Paths, base: u64, lane: u64) -> u64 {
     // Volatile: `copy_name` reads this field. SAFETY: a field of the live map value.
@@ -130,12 +131,12 @@ const END: u16 = 1 << 14;
 /// Result of [`copy_name`]: the name could not be read.
 const UNREADABLE: u16 = 1 << 15;
 
-/// Copies the name of the entry at `paths.at`, and moves to the entry above it; at the root of a
-/// mount, only moves to the entry that the mount covers. Returns 0 if the path continues.
+/// Copies the name of the entry at `paths.at`, and moves to the entry above it. At the root of a
+/// mount, it only moves to the entry that the mount covers. Returns 0 if the path continues.
 ///
 /// The kernel verifies this as a separate function, once. As a part of the loop it would be
-/// verified again for each number of mounts and bytes before it. Also, before Linux 6.2 the kernel
-/// refuses some loops that the compiler would make (`back-edge`, `check_cfg`,
+/// verified again for each possible number of mounts and bytes before it. Also, before Linux 6.2
+/// the kernel refuses some loops that the compiler would make (`back-edge`, `check_cfg`,
 /// kernel/bpf/verifier.c).
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -201,7 +202,7 @@ extern "C" fn copy_name(lane: u64) -> u64 {
         return UNREADABLE.into();
     }
     if parent == dentry && len != 0 {
-        // The walk has reached the root of the file system but not the root of the mount: a
+        // The walk has reached the root of the file system but not the root of the mount. So a
         // directory of the path was moved out of the part that is mounted.
         return (END | PATH_UNREACHABLE).into();
     }

@@ -102,7 +102,7 @@ pub(crate) fn exclude<const LANE: u32>(task: Task, bprm: Binprm, _: Lane<LANE>) 
         return false;
     };
     // SAFETY: a pointer to the live map value of this CPU and lane, which no other program writes
-    // meanwhile; the mask keeps the index within it.
+    // meanwhile. The mask keeps the index within it.
     unsafe {
         let count = &mut (*counts)[opaque(first) as usize & (MAX_RULES - 1)];
         count.count += 1;

@@ -42,9 +42,9 @@ pub(crate) enum Outside {
     LookedUp,
 }
 
-/// After this many events, a dismissed namespace is looked up again: meanwhile the reaper may have
-/// joined our network namespace (`setns`), or have been moved to the pod's cgroup. Neither changes
-/// the generation, and the other tasks of the namespace keep their [`Sets`].
+/// After this many events, a dismissed namespace is looked up again. Meanwhile the reaper may have
+/// joined our network namespace (`setns`), or may have been moved to the pod's cgroup. Neither
+/// changes the generation, and the other tasks of the namespace keep their [`Sets`].
 const DISMISSAL_USES: u32 = 64;
 
 /// Stands for the target of a namespace of the pod for which [`TARGETS`] has no room.
@@ -130,8 +130,8 @@ impl Sets {
 /// the task's children is dismissed.
 ///
 /// A dismissal is for one pair of sets. If a namespace's first process joins our network namespace,
-/// or is moved to the pod's cgroup, it gets other sets, and so do its later children: they are
-/// checked again.
+/// or is moved to the pod's cgroup, it gets other sets. Its later children get them, too. So all of
+/// these processes are checked again.
 #[inline(always)]
 fn dismissal(task: Task, generation: u32, table: u32) -> Option<(*mut Dismissal, bool)> {
     let Sets { nsproxy, css_set } = Sets::of(task);
@@ -276,8 +276,8 @@ pub(crate) fn look_up(task: Task, event: Event) -> Option<Scope> {
     })
 }
 
-/// The inum of the target that contains `ns`; with discovery, this can create the target. 0 if
-/// there is no target, [`NO_ROOM`] if [`TARGETS`] is full.
+/// The inum of the target that contains `ns`. 0 if there is no target, [`NO_ROOM`] if [`TARGETS`]
+/// is full. With discovery, this can create the target.
 ///
 /// Each value that the walk carries from level to level multiplies the verifier's work. So the walk
 /// does not branch on membership in the pod: masks keep the depth of the outermost namespace of the

@@ -1,6 +1,9 @@
-//! Finds the sidecar's own namespaces and cgroups: depth and id of its PID namespace, whether its
-//! network namespace is shared with more than its pod, and the names of its cgroups. This is
-//! separate from `scope` because it runs once.
+//! Finds the sidecar's own namespaces and cgroups:
+//! - the depth and the id of its PID namespace;
+//! - whether its network namespace is shared with more than its pod;
+//! - the ids and the names of its cgroups.
+//!
+//! This module is separate from `scope` because it runs once.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use exectrail_common::{
@@ -63,9 +66,9 @@ pub(crate) fn look(task: Task) {
     }
 }
 
-/// Writes the ids and names of the cgroup of the task at this address, and of the cgroups above it;
-/// returns the depth of the task's cgroup. A container sees no cgroup above its own
-/// (cgroup_namespaces(7)); the kernel sees all.
+/// Writes the ids and names of the cgroup of the task at this address, and of the cgroups above it.
+/// Returns the depth of the task's cgroup. This is done in the kernel, because a container sees no
+/// cgroup above its own (cgroup_namespaces(7)).
 #[inline(always)]
 fn name_cgroups(task: u64) -> u32 {
     let cgroup = cgroup_of(task);

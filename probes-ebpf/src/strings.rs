@@ -1,8 +1,8 @@
 //! Collects the strings of an exec, filename and argv, in its CPU's scratch value.
 //!
 //! The kernel verifies [`copy_strings`] as a separate function, once for all values. As a part of
-//! its caller it would be verified again for each of the caller's many states, and would use up the
-//! caller's stack.
+//! its caller it would be verified again for each of the caller's many states. It would also use up
+//! the caller's stack.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel_str, bpf_probe_read_user};
 use exectrail_common::record::{

@@ -28,7 +28,7 @@ pub(crate) extern "C" fn stack_filename(lane: u64) -> u64 {
         return 0;
     };
     // SAFETY: a pointer to the live map value of this CPU and lane, which no other program uses
-    // meanwhile; the tail has room for HEAD_ARGV bytes and two filenames.
+    // meanwhile. The tail has room for HEAD_ARGV bytes and two filenames.
     unsafe {
         let (kernels, stacks) = texts(scratch);
         let strings = &raw const (*scratch).strings;

@@ -1,8 +1,8 @@
 //! The hash chain over the lines of a run.
 //!
-//! A head is the BLAKE3 hash of the previous head and of all lines since then; the first of these
-//! is the line that contains the previous head. For the first head, 32 zero bytes take the place of
-//! the previous one.
+//! A head is the BLAKE3 hash of the previous head and of all lines since then. The first of these
+//! lines is the one that contains the previous head. For the first head, 32 zero bytes take the
+//! place of the previous head.
 
 use std::fmt::{self, Display, Write as _};
 

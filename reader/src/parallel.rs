@@ -203,8 +203,8 @@ pub(crate) fn read_all<C: Consumer + Send>(
     report(program, read)
 }
 
-/// Reads a pipe to its end, also if that takes days: lets the consumer pause while no bytes come,
-/// and ends if standard output has no reader. Returns what [`read_all`] returns.
+/// Reads a pipe to its end, also if that takes days. Lets the consumer pause while no bytes come.
+/// Stops if standard output has no reader. Returns what [`read_all`] returns.
 pub(crate) fn follow_pipe<C: Consumer + Send>(
     program: &str,
     pipe: &[PathBuf],

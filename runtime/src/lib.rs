@@ -1,11 +1,15 @@
 //! exectrail: a sidecar that records every program executed in a workspace's PID namespace and in
 //! every PID namespace below it.
 //!
-//! An exec passes through these modules. `probes` loads the programs that write its record into the
-//! kernel's ring; `actors::ring_reader` reads the ring; `stream` decodes the record
-//! (`event::decode`) and dates it; `output` formats it as a line with a number; `actors::emitter`
-//! writes the line to the sink. Announcements are parsed and judged in `handshake`;
-//! `actors::lifecycle` starts and stops the actors.
+//! An exec passes through these modules:
+//! 1. `probes` loads the programs that write the record of the exec into the kernel's ring.
+//! 2. `actors::ring_reader` reads the ring.
+//! 3. `stream` decodes the record (`event::decode`) and dates it.
+//! 4. `output` formats the record as a line with a number.
+//! 5. `actors::emitter` writes the line to the sink.
+//!
+//! Announcements are parsed and judged in `handshake`. `actors::lifecycle` starts and stops the
+//! actors.
 //!
 //! A module uses only modules that come later in this list: `commands`, `cli`, `actors`, `stream`,
 //! `output`, `state`, `telemetry`, `config`, `probes`, `event`, `handshake`, `labels`,

@@ -1,7 +1,7 @@
-//! The cost of an event in exectrail itself, in figures that do not depend on the machine's load:
-//! heap allocations, and instructions as counted by callgrind.
+//! The cost of an event in exectrail itself, in figures that do not depend on the machine's load.
+//! These are heap allocations, and instructions as counted by callgrind.
 //!
-//! The instructions are those of the test build, in which most dependencies are not optimized; a
+//! The instructions are those of the test build, in which most dependencies are not optimized. A
 //! release build needs fewer. The test ensures that the number of instructions does not grow
 //! unnoticed.
 #![allow(clippy::unwrap_used, clippy::panic)]

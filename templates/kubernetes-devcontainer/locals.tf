@@ -51,8 +51,9 @@ locals {
       ENVBUILDER_CACHE_REPO                 = var.cache_repo
       ENVBUILDER_DOCKER_CONFIG_BASE64       = var.docker_config_base64
 
-      # envbuilder's default paths, and the mount of exectrail. envbuilder unmounts other read-only
-      # mounts during the build, which an unprivileged container is not allowed to do.
+      # envbuilder's default paths, and the mount of exectrail. During the build, envbuilder
+      # unmounts read-only mounts on other paths. An unprivileged container is not allowed to do
+      # that.
       ENVBUILDER_IGNORE_PATHS = join(",", concat(
         ["/var/run", "/product_uuid", "/product_name"],
         [for mount in module.exectrail.volume_mounts : mount.mount_path],

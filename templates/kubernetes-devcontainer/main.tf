@@ -1,9 +1,15 @@
 # A Coder workspace in a dev container, which envbuilder builds in the workspace's container.
 # exectrail records every exec in this container, also those of the build.
 #
-# exectrail adds the module, two dynamic blocks of containers, two dynamic volumes, a dynamic mount,
-# a dynamic env, labels of fit nodes in the node selector, the annotation of the default container,
-# and the command of the container, which announces itself before envbuilder starts.
+# What exectrail adds to an ordinary template:
+# - the module
+# - two dynamic blocks of containers
+# - two dynamic volumes
+# - a dynamic mount
+# - a dynamic env
+# - labels of fit nodes in the node selector
+# - the annotation of the default container
+# - the command of the container, which announces itself before envbuilder starts
 
 terraform {
   required_version = ">= 1.3"

@@ -1,10 +1,18 @@
 # A Coder workspace with Docker in it, by envbox. exectrail records every exec in envbox's own
-# container, in the workspace, and in the containers that are started there.
+# container and in the workspace. It also records every exec in the containers that are started in
+# the workspace.
 #
-# exectrail adds the module, two dynamic blocks of containers, two dynamic volumes, a dynamic mount,
-# a dynamic env, labels of fit nodes in the node selector, the annotation of the default container,
-# and the command of envbox's container, which announces itself: its PID namespace is above all
-# others.
+# What exectrail adds to an ordinary template:
+# - the module
+# - two dynamic blocks of containers
+# - two dynamic volumes
+# - a dynamic mount
+# - a dynamic env
+# - labels of fit nodes in the node selector
+# - the annotation of the default container
+# - the command of envbox's container
+#
+# envbox's container announces itself, because its PID namespace is above all others.
 
 terraform {
   required_version = ">= 1.3"

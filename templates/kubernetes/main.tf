@@ -1,8 +1,14 @@
 # A Coder workspace in a pod. exectrail records every exec in the workspace.
 #
-# What exectrail adds to an ordinary template: the module, two dynamic blocks of containers, two
-# dynamic volumes, a dynamic mount, a dynamic env, the workspace's command, labels of fit nodes in
-# the node selector, and the annotation of the default container.
+# What exectrail adds to an ordinary template:
+# - the module
+# - two dynamic blocks of containers
+# - two dynamic volumes
+# - a dynamic mount
+# - a dynamic env
+# - the workspace's command
+# - labels of fit nodes in the node selector
+# - the annotation of the default container
 
 terraform {
   required_version = ">= 1.3"

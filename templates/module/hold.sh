@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes exectrail this container's first process, in place of init.sh. It announces the container,
-# starts the script once every exec is recorded, and ends the container if the sidecar has not
-# answered for too long.
+# Makes exectrail this container's first process, in place of init.sh. exectrail announces the
+# container, and starts the script once every exec is recorded. It ends the container if the sidecar
+# has not answered for too long.
 
 # Settings. The Terraform module replaces these values with its own.
 address='127.0.0.1:56123' # where exectrail listens (--init-address)

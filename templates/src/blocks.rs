@@ -1,6 +1,6 @@
-//! The content of a block as one value: its attributes and the blocks inside it, by name; blocks
-//! are in lists, as in providers' descriptions. In place of a `dynamic` block it has the blocks
-//! that the `dynamic` block generates.
+//! The content of a block as one value: its attributes and the blocks inside it, by name. Blocks
+//! are in lists, as in providers' descriptions. In place of a `dynamic` block, the content has the
+//! blocks that the `dynamic` block generates.
 
 use hcl::{Block, Body, Expression, Map, Structure, Value, eval::Context, eval::Evaluate as _};
 
@@ -8,9 +8,10 @@ use crate::{Error, configuration::attribute, types::sorted};
 
 /// The value of an expression, with its maps sorted.
 ///
-/// Two things differ from Terraform. A `for` over a map that is written in the expression itself
-/// takes the entries in their written order; Terraform takes them in the order of their keys. Text
-/// stays unchanged; Terraform normalizes it (NFC).
+/// Two things differ from Terraform:
+/// - A `for` over a map that is written in the expression itself takes the entries in their written
+///   order. Terraform takes them in the order of their keys.
+/// - Text stays unchanged. Terraform normalizes it (NFC).
 pub(crate) fn value(
     expression: &Expression,
     context: &Context<'_>,

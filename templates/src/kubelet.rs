@@ -2,9 +2,9 @@
 //!
 //! "Variable references $(VAR_NAME) are expanded using the container's environment. If a variable
 //! cannot be resolved, the reference in the input string will be unchanged. Double $$ are reduced
-//! to a single $, which allows for escaping the $(VAR_NAME) syntax" (Container v1 core,
-//! `command`, `args`; EnvVar v1 core, `value`; the code is
-//! third_party/forked/golang/expansion/expand.go of Kubernetes 1.33).
+//! to a single $, which allows for escaping the $(VAR_NAME) syntax" (Container v1 core, `command`,
+//! `args`; EnvVar v1 core, `value`). The code is third_party/forked/golang/expansion/expand.go of
+//! Kubernetes 1.33.
 
 use std::collections::BTreeMap;
 

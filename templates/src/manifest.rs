@@ -1,7 +1,7 @@
 //! Converts from the form of Terraform's Kubernetes provider to that of Kubernetes.
 //!
-//! The provider describes Kubernetes' own fields in snake_case, and lists of objects as repeated
-//! blocks, most of them with a name in the singular
+//! The provider describes Kubernetes' own fields in snake_case. It describes lists of objects as
+//! repeated blocks, most of them with a name in the singular
 //! (<https://registry.terraform.io/providers/hashicorp/kubernetes/latest/docs>).
 
 use hcl::{Map, Value};

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-/// The manifest of the pod among `manifests`: a Pod as it is, or the pod that a Deployment, a
-/// DaemonSet or a Job makes, with the name and the namespace of its owner. `None` if there is no
-/// such manifest.
+/// The manifest of the pod among `manifests`. A Pod is returned as it is. For a Deployment, a
+/// DaemonSet or a Job, it is the pod that this owner makes. The pod gets the name and the namespace
+/// of its owner. `None` if there is no such manifest.
 pub fn pod(manifests: &[Value]) -> Option<Value> {
     manifests
         .iter()

@@ -25,8 +25,8 @@ impl Configuration {
         let mut scope = Scope::new(&self.directory, given);
         scope.variables = variables(&self.body, given, &self.directory)?;
         let mut pending = items(&self.body)?;
-        // Items refer to each other. This loop finds an order of evaluation by trying: if an item
-        // refers to another one that has no value yet, it is tried again later.
+        // Items refer to each other. This loop finds an order of evaluation by trying. An item that
+        // refers to another one without a value is tried again later.
         while !pending.is_empty() {
             let before = pending.len();
             let mut first_error = None;

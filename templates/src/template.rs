@@ -43,9 +43,11 @@ impl Template {
 /// The manifests that a template makes for a workspace, in the form that Kubernetes accepts.
 ///
 /// # Errors
-/// If a file cannot be read; if a variable is missing, is unknown, has the wrong type or fails its
-/// validation; if an output's precondition fails; if an expression has no value; or if the template
-/// has something that this crate does not know.
+/// - A file cannot be read.
+/// - A variable is missing, is unknown, has the wrong type or fails its validation.
+/// - An output's precondition fails.
+/// - An expression has no value.
+/// - The template has something that this crate does not know.
 pub fn manifests(
     template: Template,
     workspace: &Workspace,

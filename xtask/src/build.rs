@@ -112,8 +112,8 @@ pub(crate) fn static_for(architecture: Architecture, build: &mut Command) -> Res
                 .env("RUSTC_BOOTSTRAP", "1");
         }
     }
-    // The target is passed even if it is the host, so that the flags do not apply to build scripts
-    // and procedural macros, which cannot be static.
+    // The target is passed even if it is the host. Otherwise the flags would also apply to build
+    // scripts and procedural macros, which cannot be static.
     build.args(["--target", &target]);
     let mut flags = flags_in_environment();
     flags.extend(["-C".into(), STATIC.into()]);

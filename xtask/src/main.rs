@@ -120,11 +120,10 @@ enum Command {
 
     /// Change the version everywhere, commit that, and create the tag
     ///
-    /// Changes the version in all files and in both Cargo.lock, gives the changes under
-    /// "Unreleased" in CHANGELOG.md the version and the date, commits this as "Release VERSION",
-    /// and creates the annotated tag vVERSION. Refuses if there are uncommitted changes, the tag
-    /// exists or nothing is under "Unreleased". If a step fails, nothing is changed. Uses no
-    /// network.
+    /// Changes the version in all files and in both Cargo.lock. In CHANGELOG.md, gives the changes
+    /// under "Unreleased" the version and the date. Commits this as "Release VERSION", and creates
+    /// the annotated tag vVERSION. Refuses if there are uncommitted changes, the tag exists or
+    /// nothing is under "Unreleased". If a step fails, nothing is changed. Uses no network.
     Release(release::Args),
 
     /// Measure the cost of exectrail beside no tracer, minimal eBPF programs and other tools (root)

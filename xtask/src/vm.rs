@@ -22,9 +22,9 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["kernels", "scenarios", "variants"])]
     full: bool,
 
-    /// Only this kernel: 5.10, 6.1, 6.12, 7 (the newest in Debian 13's backports), arm64, uml
-    /// (without BTF), or one that runs `brief` only: 6.18, 6.12-rt and 7-rt (real-time), arm64-16k
-    /// (pages of 16 KiB); repeatable
+    /// Only this kernel: 5.10, 6.1, 6.12, 7 (the newest in Debian 13's backports), arm64 or uml
+    /// (without BTF). Or one that runs `brief` only: 6.18, 6.12-rt and 7-rt (real-time), arm64-16k
+    /// (pages of 16 KiB). Repeatable
     #[arg(long = "kernel", value_name = "SERIES")]
     kernels: Vec<String>,
 
@@ -36,8 +36,8 @@ pub(crate) struct Args {
 
     /// Only machines of this variant: usual, cgroup-v1, one-cpu, 192-cpus (possible ones), no-jit
     /// (eBPF is interpreted), systemd (makes the cgroups of containerd's pods); repeatable. With
-    /// --kernel, that kernel runs brief in the variant; in the variant systemd it runs containerd,
-    /// and in usual every scenario that it can run
+    /// --kernel, that kernel runs brief in the variant. In the variant systemd it runs containerd.
+    /// In usual it runs every scenario that it can run
     #[arg(long = "variant", value_name = "VARIANT")]
     variants: Vec<String>,
 
@@ -61,15 +61,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: usize,
 
-    /// End a machine that has reported nothing for this many seconds, and show what its threads do
-    /// and its console; a machine that runs pods or is arm64 has twice as long
+    /// End a machine that has reported nothing for this many seconds. Show what its threads do, and
+    /// its console. A machine that runs pods or is arm64 has twice as long
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,
 
-    /// Boot nothing: compare the field offsets that preflight and pahole read in the BTF of the
-    /// fetched kernels, and of the cloud kernels of Debian's suites. A run without --kernel,
-    /// --scenario, --variant and --test also compares the offsets of the fetched kernels; with
-    /// --full, also those of the suites
+    /// Boot nothing: compare the field offsets that preflight and pahole read in BTF. The kernels
+    /// are the fetched ones and the cloud kernels of Debian's suites. A run without --kernel,
+    /// --scenario, --variant and --test also compares the offsets of the fetched kernels. With
+    /// --full, it also compares the offsets of the suites' kernels
     #[arg(long)]
     btf: bool,
 

@@ -1,11 +1,12 @@
 //! Finds out by trial what the kernel lets this process do with BPF.
 //!
 //! The trials use the program type that exectrail loads: tracing programs of attach type
-//! `BPF_TRACE_RAW_TP`. Without BTF they use raw tracepoints instead. The feature probes of general
-//! libraries are no substitute. They try `fentry`, which some kernels and architectures refuse
-//! although exectrail runs there; and they try no helper in a program type that needs a BTF target.
-//! The trials attach nothing, and the kernel frees their maps and programs when the file
-//! descriptors close.
+//! `BPF_TRACE_RAW_TP`. Without BTF, the trials use raw tracepoints instead. They attach nothing.
+//! The kernel frees their maps and programs when the file descriptors close.
+//!
+//! The feature probes of general libraries are no substitute, for two reasons. They try `fentry`,
+//! which is refused by some kernels and architectures on which exectrail runs. They try no helper
+//! in a program type that needs a BTF target.
 
 mod code;
 mod refusal;
@@ -129,8 +130,8 @@ struct ProgAttr {
 ///
 /// # Safety
 ///
-/// `attr` must be laid out as `command` requires, without padding. During the call, every address
-/// in it must be valid for the length beside the address, or point to a string that ends with NUL.
+/// `attr` must be laid out as `command` requires, without padding. Every address in `attr` must be
+/// valid during the call: for the length beside the address, or up to the NUL of a string.
 unsafe fn bpf<T>(command: u32, attr: &mut T) -> io::Result<OwnedFd> {
     let attr: *mut T = attr;
     // SAFETY: `attr` points to `size_of::<T>()` bytes; the caller guarantees their meaning.

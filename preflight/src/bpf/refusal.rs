@@ -32,8 +32,8 @@ pub(super) fn verdict_of(log: &[u8]) -> String {
 ///
 /// It is the last line before the statistics, if there are any (`print_verification_stats`,
 /// kernel/bpf/verifier.c). The lines of the statistics begin with `verification time`,
-/// `stack depth` or `processed`; from Linux 7.1 on, each function of the program also has a line,
-/// which begins with `(subprog` or `subprog`.
+/// `stack depth` or `processed`. From Linux 7.1 on, each function of the program also has a line.
+/// This line begins with `(subprog` or `subprog`.
 pub fn verifier_reason(log: &str) -> &str {
     const STATISTICS: [&str; 5] = [
         "processed ",

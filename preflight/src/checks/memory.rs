@@ -1,8 +1,8 @@
 //! Whether the memory limit has room for the ring buffer, the probes' other maps, and long argv.
 //!
 //! From Linux 5.11 on, maps count against the memory cgroup of the process that makes them. From
-//! 6.0 on, per-CPU maps do not, and the node pays for them (measured on 6.1 to 7.3: a map has no
-//! cgroup yet when its per-CPU values are allocated).
+//! 6.0 on, the node pays for per-CPU maps instead (measured on 6.1 to 7.3). The reason is that a
+//! map has no cgroup yet when its per-CPU values are allocated.
 
 use std::path::{Component, Path, PathBuf};
 

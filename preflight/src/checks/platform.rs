@@ -1,5 +1,5 @@
-//! The platform that exectrail runs on, if the remedy depends on it: a sandbox, a virtual machine
-//! for each pod, or a node whose kernel is configured in its own way.
+//! The platform that exectrail runs on, if the remedy depends on it. This is a sandbox, a virtual
+//! machine for each pod, or a node whose kernel is configured in its own way.
 
 use std::path::PathBuf;
 

@@ -1,6 +1,8 @@
-//! Kata Containers, recognized by what its runtime passes to the guest: words of the kernel's
-//! command line (`systemd.unit=kata-containers.target`, settings of the agent) and the share
-//! `kataShared`.
+//! Kata Containers. preflight recognizes them by any of these, which their runtime passes to the
+//! guest:
+//! - words of the kernel's command line: `systemd.unit=kata-containers.target`, settings of the
+//!   agent;
+//! - the share `kataShared`.
 
 use exectrail_preflight::{Id, Report};
 

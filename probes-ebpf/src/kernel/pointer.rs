@@ -43,7 +43,7 @@ macro_rules! word {
                 {
                     let value;
                     // SAFETY: the verifier rejects the program unless the field lies within the BTF
-                    // type of the pointer; the kernel gives 0 if the memory is not mapped.
+                    // type of the pointer. The kernel gives 0 if the memory is not mapped.
                     unsafe {
                         core::arch::asm!(
                             concat!("{0} = *(", $size, " *)({1} + {2})"),
@@ -103,7 +103,7 @@ impl KernelPtr {
     #[inline(always)]
     pub(crate) fn load_at<T: Copy>(self, offset: u32) -> T {
         // SAFETY: the verifier rejects the program unless this load lies within the BTF type of the
-        // pointer; the kernel gives 0 if the memory is not mapped.
+        // pointer. The kernel gives 0 if the memory is not mapped.
         unsafe { core::ptr::read_volatile(self.0.add(offset as usize).cast()) }
     }
 

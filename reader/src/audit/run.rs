@@ -310,8 +310,8 @@ impl Run {
     /// Finds the faults that only the whole run shows.
     pub(super) fn end(&mut self, demands: &Demands) {
         self.numbers.end(&mut self.faults);
-        // It is no fault that a run has no checkpoint here if it was killed early, or if an earlier
-        // part of the log has its checkpoints.
+        // A run without a checkpoint here is accepted in two cases. Either the run was killed
+        // early, or an earlier part of the log has its checkpoints.
         let is_rest = demands.partial && !self.has_beginning && self.has_successor;
         if demands.key.is_some() && !self.checkpoints.any && !is_rest && !self.is_too_short {
             self.faults.push(Fault::NoCheckpoint);
@@ -319,8 +319,8 @@ impl Run {
     }
 
     /// Whether the log has the run's first line or a checkpoint. Other lines alone are no evidence
-    /// of the run: with a key, a forged first line or checkpoint is a fault, but not a forged line
-    /// of another kind.
+    /// of the run. With a key, a forged first line or checkpoint is a fault; a forged line of
+    /// another kind is not.
     pub(super) fn is_evidence(&self) -> bool {
         self.has_beginning || self.first_checkpoint.is_some()
     }

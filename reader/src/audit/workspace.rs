@@ -53,8 +53,8 @@ impl Workspaces {
     }
 
     /// The workspace at the beginning of the run. If the log lacks the first line that the run
-    /// wrote, it is the workspace of the first checkpoint, because no hash proves the labels before
-    /// it.
+    /// wrote, no hash proves the labels before the first checkpoint. In this case the result is the
+    /// workspace of the first checkpoint, if there is one.
     pub(super) fn beginning(&self, has_first_line: bool) -> Workspace {
         self.first_checkpoint
             .filter(|_| !has_first_line)

@@ -109,8 +109,8 @@ impl<T: Copy> Forest<T> {
         let key = key_of(boot, event)?;
         let is_outside = event.ns_ppid == Some(0);
         let start = event.ppid_start.unwrap_or(0);
-        // If the start of a parent outside the namespace is not known, a process of the node and
-        // one of the workspace could be confused.
+        // A parent outside the namespace needs a known start. Without the start, a process of the
+        // node and one of the workspace could be confused.
         let is_known = |ppid: &u64| *ppid > 0 && (!is_outside || start > 0);
         let parent = event.ppid.filter(is_known).map(|ppid| Parent {
             key: Key {

@@ -24,7 +24,8 @@ pub struct VerifyArgs {
     ///
     /// Each run needs a checkpoint. A run that was killed before its first checkpoint needs none,
     /// if the next run says so. With --partial, the earliest run of a workspace may lack its
-    /// beginning and its checkpoints, if the `previous_run` of a later run has its id.
+    /// beginning and its checkpoints. The `previous_run` of a later run must then have the id of
+    /// this run.
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
 

@@ -1,7 +1,9 @@
-//! Finds the targets that have ended. There are two proofs of an end. Either the kernel reports
-//! that at most the ending reaper is left, or a later namespace has the target's inode number,
-//! which is free only after the end. Elapsed time proves nothing: a reaper can take minutes to
-//! exit, and other processes can execute meanwhile.
+//! Finds the targets that have ended. Each of these proves an end:
+//! - The kernel reports that at most the ending reaper is left.
+//! - A later namespace has the target's inode number, which is free only after the end.
+//!
+//! Elapsed time proves nothing: a reaper can take minutes to exit, and other processes can execute
+//! meanwhile.
 
 use std::time::{Duration, Instant};
 

@@ -1,9 +1,9 @@
 //! LabelFiles: looks whether label files have changed.
 //!
-//! Receives [`StopReading`]. Sends Emitter [`Relabel`] with the labels of all further lines. It
-//! looks at the files once a second: the kubelet replaces them by renaming a link, and not all file
-//! systems report a rename to inotify. A file that cannot be used is reported, and its last labels
-//! stay.
+//! Receives [`StopReading`]. Sends Emitter [`Relabel`] with the labels of all further lines. This
+//! actor looks at the files once a second, and does not use inotify. The kubelet replaces the files
+//! by renaming a link, and not all file systems report a rename to inotify. A file that cannot be
+//! used is reported, and its last labels stay.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! MetricsListener: serves the metrics, liveness and readiness.
 //!
 //! Receives [`Publish`], [`Close`]. Sends nothing: the other actors count in
-//! [`crate::telemetry::metrics`]. Any client in the network may connect, so responses contain
+//! [`crate::telemetry::metrics`]. Any client in the network may connect. So responses contain
 //! neither the text of a rule nor the inode number of a workspace's PID namespace.
 
 use std::future::ready;

@@ -35,11 +35,12 @@ pub(crate) struct AnnounceArgs {
 
     /// Stay as COMMAND's parent; kill COMMAND if exectrail does not answer for this long; 0 is off
     ///
-    /// If exectrail does not answer, COMMAND and all processes that it started are killed; the
-    /// status is 1, and the reason is on standard error. A shorter restart of exectrail ends
-    /// nothing: the workspace is announced again. As the first process of a container, this process
-    /// forwards signals and reaps orphans. It exits with the command's status, or with 128 plus the
-    /// number of the signal that ended the command.
+    /// If exectrail does not answer, COMMAND and all processes that COMMAND started are killed. If
+    /// this process is the first of its container, all other processes of the container are killed,
+    /// too. The status is then 1, and the reason is on standard error. A shorter restart of
+    /// exectrail ends nothing: the workspace is announced again. As the first process of a
+    /// container, this process forwards signals and reaps orphans. It exits with the command's
+    /// status, or with 128 plus the number of the signal that ended the command.
     #[arg(
         long,
         env = "EXECTRAIL_HOLD",

@@ -53,8 +53,9 @@ impl LabelArgs {
     /// Labels, label files and keys from the environment, followed by those of the command line.
     ///
     /// # Errors
-    /// If a value in the environment is invalid, if there are too many files or their paths are too
-    /// long, or if keys are given without files.
+    /// - A value in the environment is invalid.
+    /// - There are too many files, or the path of one is too long.
+    /// - Keys are given without files.
     pub(super) fn sources(&self) -> Result<LabelSources, ValueError> {
         let mut flags: BTreeMap<_, _> = parsed(LABELS_VARIABLE, label)?.into_iter().collect();
         flags.extend(self.labels.iter().cloned());

@@ -37,10 +37,10 @@ pub(crate) use suppression::SuppressionArgs;
 
 /// Records every program executed in a workspace, one JSON line per exec.
 ///
-/// Without a sub-command exectrail is the sidecar: it checks the kernel, loads its eBPF programs,
-/// listens for the workspace's announcement, and writes one line per exec to standard output until
-/// a signal stops it (SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPWR). Its own diagnostics go to standard
-/// error.
+/// Without a sub-command exectrail is the sidecar. It checks the kernel, loads its eBPF programs,
+/// and listens for the workspace's announcement. It writes one line per exec to standard output
+/// until a signal stops it (SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPWR). Its own diagnostics go to
+/// standard error.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -124,8 +124,8 @@ pub(crate) struct PidNsInitArgs {
     pub command: Vec<OsString>,
 }
 
-/// Reports, in clap's form, an error that clap does not check for: in a variable or a file, or of
-/// flags that do not go together.
+/// Reports, in clap's form, an error that clap does not check for. The error is in a variable, in a
+/// file, or in flags that do not go together.
 pub(crate) fn usage(error: &ValueError) -> ExitCode {
     eprintln!("error: {error}\n\nFor more information, try '--help'.");
     ExitCode::from(2)

@@ -63,9 +63,10 @@ pub(crate) struct RecordingArgs {
 
     /// Keys of exec lines
     ///
-    /// `exectrace` has the keys of exectrace only, `default` adds who executed what and from where,
-    /// `all` adds the parent's argv, the working directory of every exec, the file's device, inode
-    /// and number of links, and the filename on the stack if it was changed there.
+    /// `exectrace` has the keys of exectrace only. `default` adds who executed what and from where.
+    /// `all` adds the parent's argv and the working directory of every exec. `all` also adds the
+    /// file's device, inode and number of links, and the filename on the stack if it was changed
+    /// there.
     #[arg(
         long,
         env = "EXECTRAIL_FIELDS",
@@ -124,9 +125,9 @@ pub(crate) struct RecordingArgs {
 
     /// Sign each checkpoint with this private key: Ed25519 in PEM (PKCS#8)
     ///
-    /// Make the key with `openssl genpkey -algorithm ed25519 -out key.pem`, and the public key for
+    /// Make the key with `openssl genpkey -algorithm ed25519 -out key.pem`. Make the public key for
     /// `exectrail verify --key` with `openssl pkey -in key.pem -pubout -out public.pem`. The
-    /// workspace must not be able to read the file.
+    /// workspace must not be able to read the file of the private key.
     #[arg(long, env = "EXECTRAIL_SIGN_KEY", value_name = "FILE")]
     pub sign_key: Option<PathBuf>,
 
@@ -158,8 +159,9 @@ impl RecordingArgs {
     /// address. For the sidecar, [`SidecarArgs::config`] replaces some of its values.
     ///
     /// # Errors
-    /// If a value in the environment is invalid, if a file cannot be used, or if values of flags do
-    /// not go together.
+    /// - A value in the environment is invalid.
+    /// - A file cannot be used.
+    /// - Values of flags do not go together.
     ///
     /// [`SidecarArgs::config`]: super::SidecarArgs::config
     pub(super) fn config(

@@ -39,9 +39,9 @@ impl Color {
 pub(crate) struct RunArgs {
     /// How to write events
     ///
-    /// On a terminal, text shows each program below the one that started it, with the time since
-    /// the start in seconds and the process id. Elsewhere the line of an exec has the date and
-    /// time, both process ids, the user id and the caller's comm.
+    /// On a terminal, text shows each program below the one that started it. The line of a program
+    /// has the time since the start, in seconds, and the process id. Elsewhere the line of an exec
+    /// has the date and time, both process ids, the user id and the caller's comm.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: OutputFormat,
 
@@ -93,8 +93,9 @@ impl RunArgs {
     /// replaces it.
     ///
     /// # Errors
-    /// If a value in the environment is invalid, if a file cannot be used, or if values of flags do
-    /// not go together, such as `--quiet` with JSON.
+    /// - A value in the environment is invalid.
+    /// - A file cannot be used.
+    /// - Values of flags do not go together, such as `--quiet` with JSON.
     pub(crate) fn config(&self) -> Result<Config, ValueError> {
         if self.quiet && self.output == OutputFormat::Json {
             return Err(ValueError::QuietJson);

@@ -64,10 +64,10 @@ pub(crate) struct SidecarArgs {
     /// Directory that keeps the list of traced workspaces, for a restart of the sidecar
     ///
     /// Without it, a restarted sidecar finds its workspace at the next exec in the workspace. But
-    /// the workspace must announce itself again if --announced-only is given, if the workspace is
-    /// in the sidecar's own PID namespace (without --use-local-pidns), or if the pod shares its
-    /// network with others and no cgroup is named after the pod. Give each sidecar its own volume
-    /// (an emptyDir) that the workspace does not mount.
+    /// in three cases the workspace must announce itself again. First, --announced-only is given.
+    /// Second, the workspace is in the sidecar's own PID namespace, without --use-local-pidns.
+    /// Third, the pod shares its network with others, and no cgroup is named after the pod. Give
+    /// each sidecar its own volume (an emptyDir) that the workspace does not mount.
     #[arg(long, env = "EXECTRAIL_STATE_DIR", value_name = "DIRECTORY")]
     pub state_dir: Option<PathBuf>,
 
@@ -111,8 +111,9 @@ impl SidecarArgs {
     /// The checked configuration.
     ///
     /// # Errors
-    /// If a value in the environment is invalid, if a file cannot be used, or if values of flags do
-    /// not go together.
+    /// - A value in the environment is invalid.
+    /// - A file cannot be used.
+    /// - Values of flags do not go together.
     pub(crate) fn config(&self) -> Result<Config, ValueError> {
         let mut config = self.recording.config(self.output, SinkPath::Stdout)?;
         config.init_address = self.init_address;

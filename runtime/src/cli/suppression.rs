@@ -20,10 +20,11 @@ pub(crate) struct SuppressionArgs {
     /// Do not record execs with this filename, comm (of the caller) or uid; repeatable [env:
     /// EXECTRAIL_EXCLUDE, one per line]
     ///
-    /// The keys are those of exec lines: 'filename=/usr/bin/git', 'filename=/usr/lib/gcc/*' (a * at
-    /// the end matches any text), 'filename=*/node' (in any directory), 'comm=make' (what make
-    /// starts), 'uid=0'. Suppressed execs are counted in `suppressed` lines. A user who knows the
-    /// rules can execute programs without a line: see docs/threat-model.md.
+    /// The keys are those of exec lines, as in 'filename=/usr/bin/git' and 'uid=0'. 'comm=make' is
+    /// for what make starts. In 'filename=/usr/lib/gcc/*', the * at the end matches any text. In
+    /// 'filename=*/node', the * matches any directory. Suppressed execs are counted in `suppressed`
+    /// lines. A user who knows the rules can execute programs without a line: see
+    /// docs/threat-model.md.
     #[arg(long = "exclude", value_name = "FIELD=VALUE")]
     pub exclude: Vec<Rule>,
 
@@ -69,8 +70,9 @@ impl SuppressionArgs {
     /// The checked rules and limits. Rules are from the environment and the command line.
     ///
     /// # Errors
-    /// If a rule in the environment is invalid, if values of flags do not go together, or if the
-    /// first line, of at most `longest_line` bytes, has no room for the rules.
+    /// - A rule in the environment is invalid.
+    /// - Values of flags do not go together.
+    /// - The first line, of at most `longest_line` bytes, has no room for the rules.
     pub(super) fn checked(&self, longest_line: usize) -> Result<SuppressionPolicy, ValueError> {
         let rules = Rules::new(
             chained(INCLUDE_VARIABLE, &self.include)?,

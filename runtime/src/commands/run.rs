@@ -120,8 +120,8 @@ pub(crate) fn main(args: &RunArgs) -> ExitCode {
     }
 }
 
-/// Does what can fail before tracing starts: checks the privileges, the limit of open files and the
-/// user, blocks the signals, and opens the log file.
+/// Does what can fail before tracing starts. Checks the privileges, the limit of open files and the
+/// user. Then blocks the signals, and opens the log file.
 fn prepare(args: &RunArgs) -> Result<(Signals, SinkPath), RunError> {
     if !has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(true) {
         return Err(if rustix::process::geteuid().is_root() {

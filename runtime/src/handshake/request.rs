@@ -1,5 +1,5 @@
 //! Parses a request to the init address. The protocol is exectrace's: one POST to `/` with plain
-//! text of at most 16 bytes, the inode number of a PID namespace in decimal.
+//! text of at most 16 bytes. The text is the inode number of a PID namespace in decimal.
 
 use std::num::ParseIntError;
 

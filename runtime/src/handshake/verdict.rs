@@ -67,7 +67,7 @@ pub struct Namespace {
 
 impl Namespace {
     /// Whether an exec in this run has shown that the namespace exists. A target from the state of
-    /// an earlier run may have ended: until its first exec in this run, only its number and start
+    /// an earlier run may have ended. Until its first exec in this run, only its number and start
     /// are known.
     pub fn is_confirmed(&self) -> bool {
         self.state.address != 0
@@ -88,10 +88,13 @@ pub(crate) enum Verdict {
 /// Judges the announcement of `pid_ns`.
 ///
 /// `targets` and `evidence` are the entries of the probes' maps. Several entries may have the same
-/// inum, if the kernel has reused it. Of these, `judge` prefers a living namespace to an ended one,
-/// then a confirmed one to an unconfirmed one, then a later one to an earlier one. `has_ended`
-/// returns whether a namespace has ended. `shares_pid_ns` is true if other containers share the
-/// sidecar's namespace.
+/// inum, if the kernel has reused it. Of these, `judge` prefers, in this order:
+/// 1. a living namespace to an ended one;
+/// 2. a confirmed one to an unconfirmed one;
+/// 3. a later one to an earlier one.
+///
+/// `has_ended` returns whether a namespace has ended. `shares_pid_ns` is true if other containers
+/// share the sidecar's namespace.
 ///
 /// # Errors
 /// [`Refusal`].

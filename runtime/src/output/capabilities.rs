@@ -1,6 +1,6 @@
 //! The names of capabilities.
 
-/// The names of the capabilities in `set`, by number (include/uapi/linux/capability.h); a
+/// The names of the capabilities in `set`, by number (include/uapi/linux/capability.h). A
 /// capability that is newer than this program has the name `CAP_` and its number.
 pub(super) fn names_of(set: u64) -> impl Iterator<Item = String> {
     let known = caps::all();

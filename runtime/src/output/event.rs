@@ -228,8 +228,8 @@ impl Kind {
 pub struct Lost {
     /// Kind of the lost events.
     pub of: Kind,
-    /// The table of the probes that was full; `None` if the ring was full, or if the kernel did not
-    /// run the probes (then the place is [`Place::NONE`]).
+    /// The table of the probes that was full. `None` if the ring was full, or if the kernel did not
+    /// run the probes. In the latter case the place is [`Place::NONE`].
     pub table: Option<&'static str>,
     /// Place, number and time of the loss.
     pub loss: Loss,

@@ -82,14 +82,14 @@ impl<'a> ExecEvent<'a> {
     }
 
     /// Offset in argv of the part that was read late, when other processes may have been able to
-    /// change it; `None` if all of argv was read early.
+    /// change it. `None` if all of argv was read early.
     pub fn unprotected_from(&self) -> Option<u32> {
         let kept = u32::try_from(self.argv.len()).unwrap_or(u32::MAX);
         (self.head.argv_early < kept).then_some(self.head.argv_early)
     }
 
-    /// Whether the file that runs is a memfd (memfd_create(2)): a file on tmpfs or hugetlbfs that
-    /// was never in a directory, with the name that the kernel gives a memfd.
+    /// Whether the file that runs is a memfd (memfd_create(2)). A memfd is a file on tmpfs or
+    /// hugetlbfs that was never in a directory. Its name begins with `memfd:`.
     pub(super) fn memfd(&self) -> bool {
         let memfd = self.exe.is_some_and(|exe| exe.starts_with(b"memfd:"));
         self.head.origin.exe_flags & PATH_OUTSIDE_DIRECTORIES != 0 && memfd

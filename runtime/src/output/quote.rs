@@ -19,9 +19,12 @@ pub(super) enum Alphabet {
 
 /// A command line.
 ///
-/// Words are quoted for POSIX `sh`. A word with bytes that are not UTF-8, with characters outside
-/// the alphabet, or longer than [`LONGEST_WORD`] is written as `$'…'`, which bash, zsh, ksh,
-/// busybox and POSIX.1-2024 accept.
+/// Words are quoted for POSIX `sh`. A word is written as `$'…'` in these cases:
+/// - It has bytes that are not UTF-8.
+/// - It has characters outside the alphabet.
+/// - It is longer than [`LONGEST_WORD`].
+///
+/// bash, zsh, ksh, busybox and POSIX.1-2024 accept `$'…'`.
 pub(super) struct CommandLine<I> {
     pub(super) words: I,
     pub(super) alphabet: Alphabet,
@@ -68,9 +71,10 @@ impl Alphabet {
     }
 }
 
-/// Whether a character acts on the display instead of showing a glyph: controls (C0, DEL, C1), line
-/// and paragraph separators, and the marks that change the writing direction (Unicode
-/// Bidi_Control).
+/// Whether a character acts on the display instead of showing a glyph. These characters do:
+/// - controls (C0, DEL, C1);
+/// - line and paragraph separators;
+/// - the marks that change the writing direction (Unicode Bidi_Control).
 pub(super) fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}')

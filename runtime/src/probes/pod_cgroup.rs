@@ -42,7 +42,7 @@ fn names_a_pod(names: &[&[u8]]) -> bool {
 }
 
 /// Whether a slice is a pod's. systemd puts the path of a slice into its name, with dashes between
-/// the parts, so a UID has underscores.
+/// the parts. So a UID in the name has underscores.
 fn is_pod_slice(slice: &[u8]) -> bool {
     let Ok(slice) = str::from_utf8(slice) else {
         return false;

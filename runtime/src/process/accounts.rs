@@ -54,8 +54,8 @@ impl Account {
 /// # Errors
 /// If getent(1) cannot be started, or is not installed and the file cannot be read.
 pub(super) fn account(key: &str) -> io::Result<Option<Account>> {
-    // No account has such a name, and getent would not take it as one: a name with `-` in front is
-    // an option, and an argument cannot have NUL.
+    // No account has such a name. Some of these texts cannot be passed to getent either: a text
+    // with `-` in front is an option, and an argument cannot have NUL.
     if key.is_empty() || key.starts_with('-') || key.contains([':', '\n', '\0']) {
         return Ok(None);
     }

@@ -9,7 +9,8 @@ pub(super) struct Program {
     /// Whether the value may be the next word; otherwise it follows the letter directly.
     separate: bool,
     /// Letters that take another value, so that no letter follows them. A letter that takes a value
-    /// in only some of the programs is not here: what follows it may be the letter of a secret.
+    /// in only some of the programs is not here. In the other programs, what follows it may be the
+    /// letter of a secret.
     valued: &'static [u8],
     /// Whole options whose value is a secret: the next word, or what follows `=`. Only options that
     /// end with `:`, and `-hp`, can have their value directly after them.

@@ -16,8 +16,8 @@ use crate::{
     telemetry::{events::StateNotSaved, line_limit::LineLimit},
 };
 
-/// Period of writing the state without a change. If this run is killed, the next run uses the time
-/// of the last such write, or of a later change, as the end of this run.
+/// Period of writing the state without a change. If this run is killed, the next run does not know
+/// when. It takes the time of the last such write, or of a later change, as the end of this run.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// A failure is logged at most once in this time.

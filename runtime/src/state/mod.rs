@@ -1,8 +1,8 @@
 //! The state that survives a restart (`--state-dir`): the targets, the time until which they were
 //! recorded, and the last checkpoint.
 //!
-//! The state is one file, replaced atomically by a rename. It is valid for one boot and one pod:
-//! after a reboot all namespaces are new, and namespaces of another pod must not be traced. The
+//! The state is one file, replaced atomically by a rename. It is valid for one boot and one pod.
+//! After a reboot all namespaces are new, and namespaces of another pod must not be traced. The
 //! state is optional: any error in it is reported, and tracing continues without it.
 
 mod error;

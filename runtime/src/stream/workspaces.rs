@@ -172,7 +172,7 @@ impl Stream {
     /// With discovery on, this is the beginning of the run in two cases. First, the pod's cgroup
     /// ties the namespace to the pod: no process can leave that cgroup. Second, the container
     /// runtime created the namespace after the beginning, in the pod's network namespace. Otherwise
-    /// it is the time in `state`: a namespace that only its network ties to the pod may have been
+    /// it is the time in `state`. A namespace that only its network ties to the pod may have been
     /// in another network until then.
     fn recorded_from(&self, id: &NsId, state: &NsState) -> u64 {
         let by_cgroup = state.by & BY_CGROUP != 0;

@@ -2,8 +2,8 @@
 //!
 //! An event is admitted if the bucket of its workspace is not empty. It then takes the bytes of its
 //! lines from the bucket, even if these are more than the bucket has. So the decision does not need
-//! the lines. In any period, the bytes of the lines are at most this sum: the bytes that the rate
-//! allows, a full bucket, and the bytes of one event. As in the probes, a bucket is an instant
+//! the lines. In any period, the bytes of the lines are at most the sum of what the rate allows, a
+//! full bucket, and one event. As in the probes, a bucket is an instant
 //! ([`exectrail_common::suppression::Bucket`]).
 
 use std::collections::BTreeMap;
@@ -92,9 +92,9 @@ mod tests {
     }
 
     proptest! {
-        /// In any period, the bytes of all admitted events but the last are at most a full bucket
-        /// plus the bytes that the rate allows. A workspace that keeps to the rate is never
-        /// limited.
+        /// In any period, only the last admitted event may exceed the limit. All admitted events
+        /// before it have at most the bytes of a full bucket plus the bytes that the rate allows. A
+        /// workspace that keeps to the rate is never limited.
         #[test]
         fn a_bucket_keeps_to_its_rate(
             rate in 1u64..5_000,

@@ -1,5 +1,5 @@
-//! Cgroups as a kubelet and a container runtime make them, in the hierarchy that pods are in: with
-//! cgroup v1 the hierarchy of the pids controller, else the only hierarchy.
+//! Cgroups as a kubelet and a container runtime make them, in the hierarchy that pods are in. With
+//! cgroup v1 this is the hierarchy of the pids controller, else the only hierarchy.
 
 use std::{
     fs,

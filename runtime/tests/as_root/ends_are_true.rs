@@ -10,8 +10,8 @@ use crate::{
     tools::{NOOP, SLOW_EXIT, needs_kernel, not_here},
 };
 
-/// How long the exit of the first process takes in the round without an announcement, in seconds:
-/// much longer than the period of the end check.
+/// How long the exit of the first process takes in the round without an announcement, in seconds.
+/// This is much longer than the period of the end check.
 const SECONDS: u64 = 80;
 
 /// The numbers of the programs that `slow_exit` has executed.

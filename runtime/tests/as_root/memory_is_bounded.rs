@@ -185,9 +185,9 @@ fn map_bytes(sidecar: &Sidecar) -> (u64, u64) {
     (early[0], per_cpu)
 }
 
-/// With exactly the limit that a refusal asks for, execs with a very long argv do not lead to a
-/// kill, whatever bytes argv has. Up to four such execs run at once. Each exec has a line, complete
-/// or flagged as truncated, or is lost and counted.
+/// exectrail has exactly the memory limit that a refusal asks for. Execs with a very long argv do
+/// not lead to a kill, whatever bytes argv has. Up to four such execs run at once. Each exec has a
+/// line, complete or flagged as truncated, or is lost and counted.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn no_exec_outgrows_a_limit_that_was_accepted() {

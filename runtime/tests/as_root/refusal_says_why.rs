@@ -126,8 +126,8 @@ fn two_capabilities_are_enough() {
     );
 }
 
-/// The container is as the manifest starts it: two capabilities, no_new_privs, a seccomp filter
-/// that refuses most of what RuntimeDefault refuses, and a read-only root.
+/// The container is as the manifest starts it. It has two capabilities, no_new_privs and a
+/// read-only root. Its seccomp filter refuses most of what RuntimeDefault refuses.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_hardened_container_is_enough() {

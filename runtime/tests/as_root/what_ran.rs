@@ -277,9 +277,9 @@ fn a_long_path_is_cut_and_flagged() {
     assert!(event["cwd"].as_str().unwrap().len() > 1000, "{event}");
 }
 
-/// If a directory is moved out of a bind mount, its path begins at the root of the file system, not
-/// at the root of the process. Without the flag, this path could be taken for the path of another
-/// file.
+/// The directory of the file is moved out of a bind mount. Its path then begins at the root of the
+/// file system, not at the root of the process. Without the flag, this path could be taken for the
+/// path of another file.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn what_was_moved_out_of_a_mount_is_flagged() {

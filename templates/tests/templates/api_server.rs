@@ -1,7 +1,7 @@
 //! Checks whether Kubernetes accepts a manifest.
 //!
 //! The first check uses the types of the API (`k8s-openapi`, made from Kubernetes' own
-//! description): a manifest must survive the conversion to them and back unchanged. In the
+//! description). A manifest must survive the conversion to these types and back unchanged. In the
 //! conversion, an unknown field disappears, a required field that is missing appears, and a field
 //! of a wrong type is an error. After that come the API server's checks beyond types
 //! (pkg/apis/core/validation of Kubernetes 1.33), as far as they concern the templates.

@@ -143,7 +143,7 @@ fn rewritten(agent: &str, others: &[(&str, Value)]) -> String {
 }
 
 /// Runs the script as envbuilder does, with a fake exectrail that prints the address. exectrail
-/// gets the given address, with `127.0.0.1` for `localhost`; the agent gets the replaced host.
+/// gets the given address, with `127.0.0.1` for `localhost`. The agent gets the replaced host.
 #[test]
 fn rewriting_as_in_the_registry_spares_the_sidecars_address() {
     let agent = "printf '%s\\n' http://localhost:3000/x http://127.0.0.1:3000/x\n";

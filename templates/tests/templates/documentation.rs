@@ -184,9 +184,11 @@ fn blocks_of_the_other_documents_can_be_added() {
     assert!(blocks.len() >= 3, "{blocks:?}");
 }
 
-/// `deploy.md`, `dev-containers-and-agents.md` and `strict-clusters.md` name every variable of the
-/// module except `image`, every variable of the templates, every output of the module, and every
-/// YAML file of `plain-yaml`, `node-check` and `openshift`.
+/// `deploy.md`, `dev-containers-and-agents.md` and `strict-clusters.md` together name:
+/// - every variable of the module except `image`;
+/// - every variable of the templates;
+/// - every output of the module;
+/// - every YAML file of `plain-yaml`, `node-check` and `openshift`.
 #[test]
 fn the_guide_names_what_there_is() {
     let read = |name: &str| fs::read_to_string(directory().join("../docs").join(name)).unwrap();

@@ -1,5 +1,5 @@
-//! Tests every validation of the module's variables, both ways: valid values pass, and invalid
-//! values are refused with a text that names the variable and describes valid values.
+//! Tests every validation of the module's variables, both ways. Valid values pass. Invalid values
+//! are refused with a text that names the variable and describes valid values.
 
 use exectrail_templates::{Error, Value};
 

@@ -1,7 +1,7 @@
 //! The rules for policy engines in `templates/policies`. The test evaluates the expressions of the
 //! ValidatingAdmissionPolicy, on the pods that the templates make and on pods that must be refused.
-//! The other engines do not run here: of their files, the test compares the image, the namespace
-//! and the capabilities with those of the templates.
+//! The other engines do not run here. In their files, the test compares the image, the namespace
+//! and the capabilities with the templates.
 
 use std::fs;
 

@@ -100,8 +100,8 @@ fn ignored(body: &Body, kind: &str) -> Vec<String> {
         .collect()
 }
 
-/// The metadata of the manifest `after` and the spec of the manifest `before`: the result of a
-/// claim, if changes of the spec are ignored.
+/// The metadata of the manifest `after` and the spec of the manifest `before`. This is the result
+/// of a claim if changes of the spec are ignored.
 fn kept(before: &Json, after: &Json) -> Json {
     let mut manifest = after.clone();
     manifest["spec"] = before["spec"].clone();

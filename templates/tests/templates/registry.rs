@@ -150,7 +150,7 @@ fn every_provider_has_an_upper_bound() {
 }
 
 /// The node's runtime searches for an image without a registry in the registries that it is
-/// configured with; an image without a tag is `latest`.
+/// configured with. An image without a tag is `latest`.
 #[test]
 fn every_image_in_yaml_has_a_registry_and_a_tag() {
     let mut count = 0;

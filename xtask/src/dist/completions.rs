@@ -82,8 +82,7 @@ fn asking(shell: &str, program: &str, script: &str, line: &str) -> Command {
         ]),
         // Completion in zsh needs a terminal, which its module zpty makes. After the completion the
         // line becomes the argument of `print`. The words `ready` and `done` are typed with a
-        // backslash in them, so that only the printed words match, and the terminal's echo does
-        // not.
+        // backslash in them. So only the printed words match, and the terminal's echo does not.
         _ => ask.args([
             "-f",
             "-c",

@@ -71,9 +71,9 @@ impl Cgroups {
             if !mount.is_dir() {
                 continue;
             }
-            // With version 2, the cgroup is below the root, because only the root may both have
-            // processes and give controllers to the cgroups below it. With version 1, it is below
-            // this process's own, whose limits also apply to the node.
+            // With version 2, the cgroup is below the root. The reason: only the root may both have
+            // processes and give controllers to the cgroups below it. With version 1, the cgroup is
+            // below this process's own cgroup, whose limits also apply to the node.
             let parent = match &*hierarchy.controllers {
                 "" => mount,
                 _ => mount.join(hierarchy.path.trim_start_matches('/')),

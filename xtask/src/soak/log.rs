@@ -62,7 +62,7 @@ pub(super) struct Content {
     /// Output of `exectrail verify`.
     pub(super) verified: String,
     /// The number that the next exec of a workspace should have, by the workspace's PID namespace.
-    /// `None` if many execs are lost: the first exec of a workspace can then be lost, and a later
+    /// `None` if many execs are lost. The first exec of a workspace can then be lost, and a later
     /// namespace can have the same inode number.
     next: Option<BTreeMap<u64, u64>>,
 }

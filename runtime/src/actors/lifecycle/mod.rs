@@ -1,11 +1,15 @@
 //! Lifecycle: starts and stops the other actors.
 //!
-//! Receives [`Signal`], [`ActorDied`], [`WorkspaceTraced`]. Starts the others in order: preflight,
-//! emitter, tracer, ring reader, listeners, label files (`starting`). Stops them in order: the
-//! listener accepts no more announcements, the probes are detached, the ring is emptied, and the
-//! last line is written (`stopping`). If the start fails, the init listener answers with the reason
-//! (`refuse`). Also stops the others if no workspace is traced within `--startup-timeout`
-//! (`stop_if_idle`).
+//! Receives [`Signal`], [`ActorDied`], [`WorkspaceTraced`]. Starts the other actors in order:
+//! preflight, emitter, tracer, ring reader, listeners, label files (`starting`). Stops them in this
+//! order (`stopping`):
+//! 1. The listener accepts no more announcements.
+//! 2. The probes are detached.
+//! 3. The ring is emptied.
+//! 4. The last line is written.
+//!
+//! If the start fails, the init listener answers with the reason (`refuse`). If no workspace is
+//! traced within `--startup-timeout`, the other actors are stopped, too (`stop_if_idle`).
 //!
 //! ```text
 //! Starting ──────► Running ──────► Stopping ──► (the process ends)

@@ -1,5 +1,5 @@
-//! The parts of a line besides its event: the beginning with the labels, and the end with the id of
-//! the run and the line's number.
+//! The parts of a line before and after its event. The beginning has the labels. The end has the id
+//! of the run and the line's number.
 
 use exectrail_proof::Signer;
 use jiff::Timestamp;

@@ -18,8 +18,8 @@ pub(super) struct Places<'a> {
 }
 
 impl<'a> Places<'a> {
-    /// As many of `counts` as fit into `room` bytes. 192 CPUs with one lane, all kinds of events
-    /// and counts of ten digits take less than 12,000 bytes.
+    /// As many of `counts` as fit into `room` bytes. Less than 12,000 bytes suffice for 192 CPUs
+    /// with one lane, all kinds of events and counts of ten digits.
     pub(super) fn new(counts: &'a BTreeMap<Place, [u64; 3]>, room: usize) -> Self {
         let mut length = 0;
         let fits = |(place, counts): &(Place, [u64; 3])| {

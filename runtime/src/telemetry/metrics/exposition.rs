@@ -3,8 +3,8 @@
 //! prometheus-client writes OpenMetrics, in which the family of a counter has no `_total` in its
 //! name. Prometheus' own linter (`promtool check metrics`) reads both formats as the text format.
 //! It reports counters without `_total` in the family as undocumented. The linter has to accept
-//! both formats of this module. So families have the names of their samples, and in OpenMetrics
-//! counters have no TYPE line: a family without a type may have any name.
+//! both formats of this module. So families have the names of their samples. In OpenMetrics,
+//! counters have no TYPE line, because a family without a type may have any name.
 
 use hyper::header::HeaderValue;
 

@@ -46,7 +46,7 @@ impl Client {
     ];
 
     /// Clients that the script uses in this shell if the image has no other client. busybox always
-    /// has its own wget, and the script prefers only curl to busybox's wget.
+    /// has its own wget. The only client that the script prefers to this wget is curl.
     fn of(shell: &[&str]) -> Vec<Self> {
         let has_wget = shell.len() > 1;
         let mut all = Self::ALL.to_vec();

@@ -86,8 +86,10 @@ fn without_checkpoints_a_line_missing_in_the_middle_is_found() {
     );
 }
 
-/// exectrail refuses at its start a file without a private key, flags with which nothing is signed,
-/// and checkpoints that would be less than a second apart.
+/// At its start, exectrail refuses:
+/// - a file without a private key;
+/// - flags with which nothing is signed;
+/// - checkpoints that would be less than a second apart.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_key_that_signs_nothing_is_refused() {

@@ -129,7 +129,7 @@ fn discovery_is_off_on_the_hosts_network() {
     assert_eq!(argvs(&lines), [["uname", "-r"]]);
 }
 
-/// The node is itself a container: a pod on its network shares this network with the node's
+/// The node is itself a container. A pod on its network shares this network with the node's
 /// processes, but the machine's init has another network.
 #[test]
 #[ignore = "needs root: cargo xtask test"]

@@ -88,7 +88,8 @@ fn each_kind_of_rule_leaves_out_what_it_matches_and_no_more() {
 }
 
 /// A prefix applies to files below a directory. A path with `..`, or a path whose end was not read,
-/// can be outside: a prefix of `--exclude` does not match it, a prefix of `--include` does.
+/// can be outside the directory. A prefix of `--exclude` does not match such a path; a prefix of
+/// `--include` does.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn paths_that_lead_elsewhere_are_recorded() {

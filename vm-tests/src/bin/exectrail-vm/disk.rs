@@ -1,6 +1,6 @@
-//! The disks of machines that run pods: a Debian root with podman, docker, containerd and systemd,
-//! made by mmdebstrap, and the modules of the kernel. The disks are made once and kept; machines
-//! write to a snapshot.
+//! The disks of machines that run pods. One has a Debian root with podman, docker, containerd and
+//! systemd, made by mmdebstrap. The other has the modules of the kernel. The disks are made once
+//! and kept; machines write to a snapshot.
 
 use std::{
     fs,

@@ -63,8 +63,8 @@ struct Cli {
     #[arg(long, conflicts_with_all = ["kernels", "scenarios", "variants"])]
     full: bool,
 
-    /// Only this kernel: 5.10, 6.1, 6.12, 7, arm64, uml, or one that runs `brief` only: 6.18,
-    /// 6.12-rt, 7-rt, arm64-16k; may be given more than once
+    /// Only this kernel: 5.10, 6.1, 6.12, 7, arm64 or uml. Or one that runs `brief` only: 6.18,
+    /// 6.12-rt, 7-rt, arm64-16k. May be given more than once
     #[arg(long = "kernel", value_name = "SERIES")]
     kernels: Vec<String>,
 
@@ -73,8 +73,8 @@ struct Cli {
     scenarios: Vec<Scenario>,
 
     /// Only this variant of machines; may be given more than once. With --kernel, that kernel runs
-    /// `brief` in the variant; in the variant `systemd` it runs `containerd`, and in `usual` every
-    /// scenario that it can run
+    /// `brief` in the variant. In the variant `systemd` it runs `containerd`. In `usual` it runs
+    /// every scenario that it can run
     #[arg(long = "variant", value_name = "VARIANT")]
     variants: Vec<Variant>,
 
@@ -94,7 +94,7 @@ struct Cli {
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: usize,
 
-    /// End a machine that has reported nothing for this many seconds; a machine that runs pods or
+    /// End a machine that has reported nothing for this many seconds. A machine that runs pods or
     /// is arm64 has twice as long
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,

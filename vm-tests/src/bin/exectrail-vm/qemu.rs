@@ -271,10 +271,10 @@ impl Machine<'_> {
     }
 
     fn command_line(&self) -> String {
-        // panic=-1: a panic reboots at once, and -no-reboot ends QEMU. no_timer_check: on a busy
-        // host an emulated timer may be too late for the kernel's check (check_timer,
-        // arch/x86/kernel/apic/io_apic.c), and the kernel would panic. init_on_alloc=0: an emulated
-        // processor takes long to clear every page before its use.
+        // - panic=-1: a panic reboots at once, and -no-reboot ends QEMU.
+        // - no_timer_check: on a busy host an emulated timer may be too late for the kernel's check
+        //   (check_timer, arch/x86/kernel/apic/io_apic.c). The kernel would then panic.
+        // - init_on_alloc=0: an emulated processor takes long to clear every page before its use.
         let console = match self.kernel.series.machine {
             kernel_series::MachineKind::Arm64 => "console=ttyAMA0",
             _ => "console=ttyS0 no_timer_check",

@@ -90,8 +90,8 @@ fn remove(directory: &Path) -> Result<()> {
     fs::remove_dir_all(directory).with_context(|| format!("cannot remove {}", directory.display()))
 }
 
-/// Name of the content: the versions of Kubernetes and Go, and a checksum of the programs' names,
-/// of all pinned packages and of the recipe.
+/// Name of the content. It has the versions of Kubernetes and Go, and a checksum of the programs'
+/// names, of all pinned packages and of the recipe.
 fn content_name() -> String {
     let all = NODE.iter().chain(&COMPILER).chain([&SOURCE]);
     let pinned: String = all

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Replaces envbox, whose image is not available here: Debian's dockerd and runc make the same
+# Replaces envbox, whose image is not available here. Debian's dockerd and runc make the same
 # containers in the same places. envbox makes the inner container with sysbox-runc, so that Docker
 # works in the container as it does on a machine. Here, flags and a separate cgroup give the
 # container the things that Docker needs.

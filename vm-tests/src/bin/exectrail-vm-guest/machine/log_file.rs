@@ -61,8 +61,8 @@ impl LogFile {
 
 fn of_cri(text: &str) -> String {
     let mut output = String::new();
-    // The runtime may not have written the end of the last line; the tag `F` does not show that,
-    // because it comes before the text.
+    // The runtime may not have written the end of the last line. The tag `F` is no proof of the
+    // end, because the tag comes before the text.
     for line in whole_lines(text) {
         let mut fields = line.splitn(4, ' ');
         let (stream, tag, text) = (fields.nth(1), fields.next(), fields.next());

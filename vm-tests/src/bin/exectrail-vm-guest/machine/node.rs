@@ -162,8 +162,8 @@ pub(crate) fn make_envbox_ready() -> Result<()> {
 }
 
 /// Starts the node's dockerd and makes its images. The programs of a workspace's image are the
-/// node's, mounted at /usr: dockerd takes two minutes to import a whole system in an emulated
-/// machine.
+/// node's, mounted at /usr. The reason: in an emulated machine, dockerd takes two minutes to import
+/// a whole system.
 pub(crate) fn make_docker_ready() -> Result<()> {
     static READY: OnceLock<Result<(), String>> = OnceLock::new();
     READY

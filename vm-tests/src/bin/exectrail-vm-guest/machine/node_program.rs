@@ -11,9 +11,8 @@ pub(crate) fn command(program: &str) -> Command {
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOME", "/root")
         // Without this variable, Go sends signals to its threads to switch between goroutines. In
-        // an emulated machine the signals often interrupt system calls, and not all network
-        // plug-ins repeat the call: "plugin type=\"loopback\" failed (add): interrupted system
-        // call".
+        // an emulated machine the signals often interrupt system calls. Not all network plug-ins
+        // repeat the call: "plugin type=\"loopback\" failed (add): interrupted system call".
         .env("GODEBUG", "asyncpreemptoff=1");
     command
 }

@@ -1,5 +1,5 @@
-//! Pods on a node whose runtime is containerd, as a kubelet runs them: through the CRI, with
-//! containerd's own network, seccomp filter, cgroups and log files.
+//! Pods on a node whose runtime is containerd, as a kubelet runs them. They run through the CRI,
+//! with containerd's own network, seccomp filter, cgroups and log files.
 //!
 //! All tests are the same for both of the kubelet's cgroup drivers. The plan's variant chooses one.
 

@@ -1,5 +1,5 @@
-//! Tests that the end of a workspace is the end of its PID namespace in the kernel, even if that is
-//! long after its first process was killed.
+//! Tests that the end of a workspace is the end of its PID namespace in the kernel. This end can be
+//! long after the workspace's first process was killed.
 
 use std::{
     fs,

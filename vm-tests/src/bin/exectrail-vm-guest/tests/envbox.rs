@@ -1,5 +1,5 @@
-//! Tests of the pod of the envbox template: a container runtime in the pod, the workspace in one of
-//! its containers, and Docker in the workspace.
+//! Tests of the pod of the envbox template. A container runtime runs in the pod, the workspace in
+//! one of its containers, and Docker in the workspace.
 
 use std::time::Duration;
 

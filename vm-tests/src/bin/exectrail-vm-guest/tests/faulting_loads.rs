@@ -4,10 +4,11 @@
 //! pointers are NULL, such as the pointer to the first process of a PID namespace. Before Linux
 //! 5.12 on x86-64, and before 6.9 on arm64, a load through NULL faults, and the kernel then gives 0
 //! (`ex_handler_bpf`, arch/*/net/bpf_jit_comp.c). Since then the program tests the pointer first.
+//!
 //! Kernels without the change "bpf: ensure main program has an extable" (Linux 6.4) can panic
-//! instead, if the load is in the main function of a program with several functions. Whether these
-//! kernels panic depends on the program's place in the kernel's tree of programs
-//! (`search_bpf_extables`, kernel/bpf/core.c), so each round loads the programs anew.
+//! instead. This needs a load in the main function of a program with several functions. Whether
+//! these kernels panic depends on the program's place in the kernel's tree of programs
+//! (`search_bpf_extables`, kernel/bpf/core.c). So each round loads the programs anew.
 
 use std::fs;
 

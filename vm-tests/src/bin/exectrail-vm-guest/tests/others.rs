@@ -1,5 +1,5 @@
-//! Tests how many of the sidecar's programs run for processes outside the targets: a fixed number
-//! for an exec, and none for exits and other system calls.
+//! Tests how many of the sidecar's programs run for processes outside the targets. For an exec,
+//! this number is fixed. For exits and other system calls, none run.
 
 use std::{collections::BTreeMap, fs};
 

@@ -1,5 +1,5 @@
 //! Tests that exectrail reports when tracing is impossible. preflight does so in each of its
-//! formats; the sidecar does so by its answer to an announcement and by its exit status. The
+//! formats. The sidecar does so by its answer to an announcement and by its exit status. The
 //! workspace's agent does not start.
 
 use std::{fs, path::Path, process::Command};

@@ -131,8 +131,9 @@ pub(crate) fn run_lists_what_a_shell_starts(_: &Plan, _: &Report) -> Result<()> 
     Ok(())
 }
 
-/// Many processes run at once on few CPUs. If the kernel can preempt programs on tracepoints (7.0
-/// and later), an exec may happen on a CPU on which the program is still running for another exec.
+/// Many processes run at once on few CPUs. Some kernels can preempt programs on tracepoints (7.0
+/// and later). On these kernels, an exec may happen on a CPU on which the program is still running
+/// for another exec.
 pub(crate) fn processes_side_by_side_miss_nothing(plan: &Plan, report: &Report) -> Result<()> {
     const PROCESSES: usize = 16;
     // Earlier kernels preempt no program, so fewer execs are enough to show that each CPU has its

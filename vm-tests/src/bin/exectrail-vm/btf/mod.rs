@@ -1,5 +1,5 @@
-//! Compares the offsets that preflight reads in BTF with pahole's, for many kernels: the kernels of
-//! the test machines, and cloud kernels of Debian's suites ([`SUITES`]). Nothing is booted.
+//! Compares the offsets that preflight reads in BTF with pahole's. The kernels are those of the
+//! test machines, and cloud kernels of Debian's suites ([`SUITES`]). Nothing is booted.
 
 mod image;
 mod pahole;

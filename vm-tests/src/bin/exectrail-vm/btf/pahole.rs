@@ -96,8 +96,8 @@ impl Structs {
     }
 }
 
-/// Reads a line of pahole: its code, such as `struct ns_common           ns;`, and its comment (the
-/// offset and the size), such as `   144    40 */`. `None` if it names no member.
+/// Reads a line of pahole. Its code is, for example, `struct ns_common           ns;`. Its comment
+/// has the offset and the size, for example `   144    40 */`. `None` if the line names no member.
 fn member(code: &str, comment: &str) -> Option<Member> {
     let declared = code.trim().strip_suffix(';')?.trim();
     let name = match declared.split_once("(*") {
