@@ -39,8 +39,9 @@ Exit codes:
 /// Checks whether this kernel and this container can run exectrail, and reports what to change if
 /// they cannot.
 ///
-/// It changes nothing. It reads files in /proc, /sys and /boot, and tries to bind the address
-/// given. It makes a few small BPF maps. It loads a few small BPF programs without attaching them.
+/// It changes nothing on the node. It reads files in /proc, /sys and /boot, and tries to bind the
+/// address given. It makes a few small BPF maps, and loads a few small BPF programs without
+/// attaching them.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub struct PreflightArgs {
