@@ -1,8 +1,8 @@
 //! Checks that the new stack still has the filename that the kernel put there.
 //!
-//! After `setup_new_exec` and before `sched_process_exec`, a process that is allowed to trace this
-//! one can write to its new memory. The record has the kernel's copy of the filename, and a flag
-//! if the filename on the stack differs.
+//! After `setup_new_exec` and before `sched_process_exec`, another process can write to the new
+//! memory, if it is allowed to trace the process that executes the file. The record has the
+//! kernel's copy of the filename, and a flag if the filename on the stack differs.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_user, bpf_probe_read_user_str};
 use exectrail_common::record::{HEAD_ARGV, MAX_FILENAME};

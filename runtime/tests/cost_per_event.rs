@@ -30,7 +30,7 @@ thread_local! {
 }
 
 fn count() {
-    // A thread that is ending has nothing left to count.
+    // `try_with` does not panic if a thread that is ending has no counter any more.
     let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get() + 1));
 }
 
@@ -228,13 +228,14 @@ fn redaction_side_by_side() {
     }
 }
 
-/// Environment variable with the number of processes, for a run of this test under callgrind.
+/// Environment variable of a test that runs under callgrind: the number of processes.
 const PROCESSES: &str = "EXECTRAIL_TEST_PROCESSES";
 
 /// Maximum number of instructions for one exec and one exit together, in the test build.
 const BUDGET: u64 = 145_000;
 
-/// Number of instructions of this test with this many processes.
+/// Runs the calling test under callgrind with this many processes; returns the number of
+/// instructions.
 fn instructions(processes: u64) -> u64 {
     let name = std::thread::current().name().unwrap().to_owned();
     let output = Command::new("valgrind")
@@ -249,7 +250,7 @@ fn instructions(processes: u64) -> u64 {
     let collected = said
         .lines()
         .find_map(|line| line.split_once("Collected : "))
-        .unwrap_or_else(|| panic!("callgrind did not say how many: {said}"));
+        .unwrap_or_else(|| panic!("callgrind printed no number of instructions: {said}"));
     collected.1.trim().parse().unwrap()
 }
 

@@ -67,9 +67,9 @@ pub(crate) struct Args {
     timeout: u64,
 
     /// Boot nothing: compare the field offsets that preflight and pahole read in BTF. The kernels
-    /// are the fetched ones and the cloud kernels of Debian's suites. A run without --kernel,
-    /// --scenario, --variant and --test also compares the offsets of the fetched kernels. With
-    /// --full, it also compares the offsets of the suites' kernels
+    /// are the fetched ones and the cloud kernels of Debian's suites. Without --btf, a run with
+    /// none of --kernel, --scenario, --variant and --test compares the offsets of its own kernels
+    /// before it boots them; with --full, also the offsets of the suites' kernels
     #[arg(long)]
     btf: bool,
 
@@ -184,7 +184,7 @@ fn build_for_all_machines(args: &Args, run: &mut Command) -> Result<()> {
 /// libc.
 fn guest_for(architecture: Architecture) -> Result<PathBuf> {
     let mut build = command::cargo_build_programs(&[GUEST]);
-    // Nodes with a container runtime are x86-64 machines.
+    // The feature is for the scenario `containerd`, which only x86-64 machines run.
     if architecture == Architecture::Amd64 {
         build.args(["--features", "exectrail-vm-tests/cri"]);
     }

@@ -156,7 +156,7 @@ fn a_file_that_is_no_log_is_an_error_and_replaces_no_report() {
 }
 
 #[test]
-fn a_file_without_a_command_is_advised_to_be_shown() {
+fn a_file_without_a_command_gives_the_advice_to_use_show() {
     let (directory, lines) = log();
     let log = file(directory.path(), "log", lines[0].as_bytes());
     let output = exectrail_log(&[], &[&log]);
@@ -211,7 +211,8 @@ fn follow_goes_on_across_a_rotation() {
     follow.wait().unwrap();
 }
 
-/// Without `cmdline`, the words of the argv are shown without quotes.
+/// If a line has no `cmdline`, `show` prints the words of its argv without quotes. A backslash
+/// comes before an argv that begins like the text of another line or like a note.
 #[test]
 fn an_argv_looks_like_no_other_line() {
     let directory = TempDir::new().unwrap();

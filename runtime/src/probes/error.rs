@@ -4,8 +4,8 @@ use std::{error::Error, fmt::Write as _, io, path::PathBuf};
 
 use aya::{EbpfError, maps::MapError, programs::ProgramError};
 
-/// Why tracing cannot start. For a refused program, the text has the verifier's reason, and with
-/// `--log-level debug` each instruction before.
+/// Why tracing cannot start. For a refused program, the text has the verifier's reason. With
+/// `--log-level debug`, the text also has each instruction that the verifier checked before.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AttachError {
     /// The file that lists the node's CPUs cannot be read.

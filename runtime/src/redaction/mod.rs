@@ -140,7 +140,7 @@ impl Redactor {
     }
 }
 
-/// Writes `word` with a marker in the place of each secret to `into`.
+/// Writes `word` to `into`, with a marker in the place of each secret.
 pub(crate) fn redact(word: &[u8], spans: &[Span], into: &mut Vec<u8>) {
     let mut from = 0;
     for span in spans {

@@ -31,7 +31,7 @@ impl Stream {
         }
     }
 
-    /// Writes the lines of an event of `target`, which count towards its limit.
+    /// Writes the lines of an event of `target`. The lines count towards the target's limit.
     pub(super) fn write_counted(
         &mut self,
         target: u32,

@@ -71,9 +71,9 @@ impl Processes {
         self.0.remove(&(exit.tgid, exit.start));
     }
 
-    /// The program of the parent of `head`'s process, if it is certain: the parent has executed
-    /// nothing since its line. `None` for a parent that was forked and has executed nothing: it has
-    /// no line.
+    /// The program of the parent of `head`'s process. `None` if the parent has executed something
+    /// since its last line. Also `None` if the parent is not in the table: for example, it was
+    /// forked and has executed nothing, so it has no line.
     pub(super) fn parent(&self, head: &Exec) -> Option<Parent<'_>> {
         let image = self.0.get(&(head.subject.ppid, head.subject.ppid_start))?;
         if image.execs != head.origin.parent_execs {

@@ -269,7 +269,7 @@ fn labels_leave_room_on_a_line() {
     // The limit is a number of bytes, not of characters.
     for label in ["x".repeat(4_000), "é".repeat(2_000)] {
         let Err(Error::Precondition { message, .. }) = with(label, &[]) else {
-            panic!("they are not refused");
+            panic!("labels that are too long are not refused");
         };
         assert!(message.contains("--max-line-bytes"), "{message}");
     }

@@ -122,7 +122,8 @@ impl Image {
         command
             .args(["-c", &format!("{mount} && exec env -i \"$@\""), EXECTRAIL])
             .arg(format!("PATH={}", self.dir.path().display()))
-            // Neither proxies nor a user's configuration may interfere.
+            // Nothing listens at the proxy's address. A client that uses the proxy does not reach
+            // exectrail.
             .args([
                 "http_proxy=http://127.0.0.1:9",
                 "HTTP_PROXY=http://127.0.0.1:9",

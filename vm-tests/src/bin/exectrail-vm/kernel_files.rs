@@ -126,7 +126,7 @@ pub(crate) fn kernel(series: &'static Series) -> Result<Kernel> {
     locate(series, &tree(&cache, &locked))
 }
 
-/// The newest kernel of a series that is not pinned.
+/// The newest kernel of a series that `kernels.lock` does not have.
 pub(crate) fn newest_kernel(series: &'static Series) -> Result<Kernel> {
     let cache = cache()?;
     locate(series, &tree(&cache, &newest(series, &cache)?))
