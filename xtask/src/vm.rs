@@ -70,11 +70,14 @@ pub(crate) struct Args {
     /// are the fetched ones and the cloud kernels of Debian's suites. Without --btf, a run with
     /// none of --kernel, --scenario, --variant and --test compares the offsets of its own kernels
     /// before it boots them; with --full, also the offsets of the suites' kernels
-    #[arg(long)]
+    #[arg(
+        long,
+        conflicts_with_all = ["full", "kernels", "scenarios", "variants", "test", "no_run", "keep", "console"],
+    )]
     btf: bool,
 
     /// Pin the newest kernels of Debian's archive in vm-tests/kernels.lock, and exit
-    #[arg(long)]
+    #[arg(long, exclusive = true)]
     update_lock: bool,
 }
 
@@ -170,8 +173,10 @@ fn build_for_all_machines(args: &Args, run: &mut Command) -> Result<()> {
     run.arg("--exectrail").arg(build::release()?.exectrail);
     run.arg("--guest").arg(guest_for(Architecture::host()?)?);
     let names_arm64 = |kernel: &String| kernel.starts_with("arm64");
-    let chooses_of_all_kernels = args.full || args.kernels.is_empty() && args.names_machines();
-    if chooses_of_all_kernels || args.kernels.iter().any(names_arm64) {
+    let all_kernels = args.full || args.kernels.is_empty() && args.names_machines();
+    // All machines of the other variants are x86-64.
+    let usual = args.variants.is_empty() || args.variants.iter().any(|name| name == "usual");
+    if all_kernels && usual || args.kernels.iter().any(names_arm64) {
         let arm64 = Architecture::Arm64;
         run.arg("--exectrail-arm64")
             .arg(build::release_for(arm64)?.exectrail);
