@@ -1,9 +1,9 @@
 //! Memory of the maps whose size depends on the number of CPUs.
 //!
-//! User space takes the size of `EARLY` from here, and preflight the memory of these maps. From
-//! Linux 5.11 on, the kernel charges a map to the memory cgroup of the process that creates it.
-//! From 6.0 on, it does not charge per-CPU maps, so no container's limit includes these (measured
-//! on 6.1, 6.12, 6.18 and 7.3).
+//! User space computes the size of the map `EARLY` with this module, and preflight computes the
+//! memory of all these maps. From Linux 5.11 on, the kernel charges a map to the memory cgroup of
+//! the process that creates it. From 6.0 on, it does not charge per-CPU maps, so no container's
+//! limit includes these (measured on 6.1, 6.12, 6.18 and 7.3).
 
 use crate::{
     exec_calls::CALLS,

@@ -29,9 +29,9 @@ use crate::{
 /// [`OldComm::slot`] if no part of the stack was copied.
 const NO_SLOT: u32 = u32::MAX;
 
-/// Number of execs that find the first slot of their CPU taken before the next one takes it over. A
-/// process that is killed in its exec does not free its slot. An exec that waits for a disk may see
-/// dozens of others.
+/// After this number of execs have found the first slot of their CPU taken, the next exec takes the
+/// slot. A process that is killed in its exec does not free its slot. While an exec waits for a
+/// disk, dozens of other execs may find its slot taken.
 const LONGEST_STAY: u32 = 1024;
 
 /// Copies comm, capabilities and argv of `task`, if `task` is in an exec, and its namespace is
@@ -60,7 +60,7 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
     let (start, execs) = (task.start_boottime(), task.self_exec_id() as u32);
     if let Some(old) = COMMS.get_ptr_mut(tgid & (COMM_SLOTS - 1)) {
         let comm = task.comm();
-        // The verifier knows this value.
+        // The verifier knows `fields`, so it follows only one of these branches.
         let caps = if config!(fields) & FIELD_CAP_GAINED != 0 {
             task.cap_permitted()
         } else {
@@ -74,9 +74,9 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
             } else {
                 (*old).slot
             };
-            // While this writes, a reader of `old` finds no owner. Another process whose id maps to
-            // this entry can write here at the same time. If that changed the comm or the number of
-            // execs, a reader finds no owner afterwards.
+            // During these writes, a reader of `old` finds no owner. Another process whose id maps
+            // to this entry can write to the entry at the same time. If the other process changed
+            // the comm or the number of execs, a reader finds no owner afterwards.
             (&raw mut (*old).start).write_volatile(0);
             (&raw mut (*old).comm).write_volatile(comm);
             (&raw mut (*old).caps).write_volatile(caps);
@@ -95,8 +95,8 @@ pub(crate) fn keep<const LANE: u32>(task: Task, _: Lane<LANE>) {
 /// Copies the lowest part of the new stack; returns the slot, or [`NO_SLOT`] if nothing was copied.
 ///
 /// Each CPU has its own slots. The first is for any process. If it is taken, the process id modulo
-/// the number of the other slots chooses one of them. If two execs in progress get the same one of
-/// these, the second overwrites the copy of the first. The reader of the slot detects that.
+/// the number of the other slots chooses one of them. If two execs in progress get the same other
+/// slot, the second exec overwrites the first exec's copy. The reader of the slot detects that.
 #[inline(always)]
 fn keep_stack(task: Task, tgid: u32, pages: u64) -> u32 {
     let others = config!(early_other_slots);

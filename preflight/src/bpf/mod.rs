@@ -41,7 +41,7 @@ const RINGBUF_OUTPUT: i32 = 130;
 const RINGBUF_RESERVE: i32 = 131;
 const RINGBUF_SUBMIT: i32 = 132;
 
-/// The helpers of the trials: all that exectrail calls, except for failed execs.
+/// The helpers of the trials: all helpers that exectrail calls, except those for failed execs.
 pub(crate) const HELPERS: [i32; 12] = [
     MAP_LOOKUP_ELEM,
     MAP_UPDATE_ELEM,

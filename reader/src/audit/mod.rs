@@ -207,8 +207,8 @@ impl Audit {
         // the runs show which run is the earliest. The order of the runs does not show it, because
         // an attacker can change the order.
         let workspace = run.workspaces.beginning(run.has_beginning);
-        let is_earliest = earliest.get(&workspace).is_none_or(|(since, number)| {
-            *number == at || !run.is_evidence() && run.since() <= since.as_str()
+        let is_earliest = earliest.get(&workspace).is_none_or(|(since, index)| {
+            *index == at || !run.is_evidence() && run.since() <= since.as_str()
         });
         let line = run.first_line;
         if !run.has_beginning && partial && !is_earliest {

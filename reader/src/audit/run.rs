@@ -63,7 +63,7 @@ pub struct Run {
     numbers: Numbers,
     pub(super) checkpoints: CheckpointAudit,
     long_argv: LongArgvCheck,
-    /// Number of the first line in the log, counted in the run.
+    /// The number that the run's first line in the log has in the run.
     first_number: Option<u64>,
     /// The greatest number of a line, counted in the run.
     last_number: Option<u64>,
@@ -203,7 +203,7 @@ impl Run {
     }
 
     /// Checks the number of a line in its run. A line that lacks its number counts as the next one,
-    /// if the log has a number before it or the beginning of the run.
+    /// if the log has the run's beginning, or if an earlier line of the run has a number.
     fn number(&mut self, line: u64, number: Option<u64>, begins: bool) {
         let Some(number) = number else {
             self.unnumbered_lines += 1;
@@ -310,8 +310,8 @@ impl Run {
     /// Finds the faults that only the whole run shows.
     pub(super) fn end(&mut self, demands: &Demands) {
         self.numbers.end(&mut self.faults);
-        // A run without a checkpoint here is accepted in two cases. Either the run was killed
-        // early, or an earlier part of the log has its checkpoints.
+        // Two kinds of runs need no checkpoint in this log: a run that was killed early, and the
+        // rest of a run whose checkpoints are in an earlier part of the log.
         let is_rest = demands.partial && !self.has_beginning && self.has_successor;
         if demands.key.is_some() && !self.checkpoints.any && !is_rest && !self.is_too_short {
             self.faults.push(Fault::NoCheckpoint);
@@ -328,8 +328,8 @@ impl Run {
     /// The time since which the log has the run: `ts` of the first line. If the log lacks the
     /// beginning of the run, `ts` of the first checkpoint.
     pub(super) fn since(&self) -> &str {
-        let proven = self.first_checkpoint.as_deref();
-        proven
+        let checkpoint = self.first_checkpoint.as_deref();
+        checkpoint
             .filter(|_| !self.has_beginning)
             .unwrap_or(&self.first)
     }

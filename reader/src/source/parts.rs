@@ -31,7 +31,7 @@ pub(super) struct Unfinished {
 pub(super) enum Joined {
     /// No line: the last part is still awaited, or the text is an empty part after a whole line.
     Nothing,
-    /// The text is a whole line.
+    /// The text is read as a whole line.
     Text,
     /// The text ends this line.
     Line(Unfinished),

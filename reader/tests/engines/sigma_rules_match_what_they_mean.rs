@@ -44,8 +44,8 @@ fn translated(place: &Place, engine: &str) -> String {
     queries
 }
 
-/// Changes the queries. Each returns the number of its rule, and the first word of each command
-/// line that it finds.
+/// Changes each query, so that it returns the number of its rule, and the first word of each
+/// command line that the query finds.
 fn numbered(queries: &str, engine: &str) -> String {
     let numbered = queries.lines().enumerate().map(|(number, query)| {
         let word = match engine {

@@ -2,8 +2,8 @@
 //! exceptions. They count in shared metrics, and a shared flag ends the emitter's wait for its sink
 //! (`GiveUp`). The head of each actor's file says what the actor receives and sends.
 //!
-//! They have three threads. One serves HTTP and controls the probes, one reads the ring, and one
-//! writes lines and may block. A panic in any of them ends the process.
+//! The actors have three threads. One serves HTTP and controls the probes, one reads the ring, and
+//! one writes lines and may wait for the sink. A panic in any thread ends the process.
 
 pub(crate) mod emitter;
 mod ending;

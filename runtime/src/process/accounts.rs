@@ -1,9 +1,9 @@
 //! User accounts of the machine.
 //!
 //! This module runs getent(1) and id(1). A static program must not use the C library for look-ups.
-//! It would load the machine's NSS modules, which are built for another C library, and crash. If
-//! the programs are missing, as in small images, this module reads the files. Such images have no
-//! other source of accounts.
+//! The C library would load the machine's NSS modules, which are built for another C library, and
+//! the program would crash. If getent and id are missing, as in small images, this module reads the
+//! files. Small images have no other source of accounts.
 
 use std::{
     fs,
@@ -54,8 +54,9 @@ impl Account {
 /// # Errors
 /// If getent(1) cannot be started, or is not installed and the file cannot be read.
 pub(super) fn account(key: &str) -> io::Result<Option<Account>> {
-    // No account has such a name. Some of these texts cannot be passed to getent either: a text
-    // with `-` in front is an option, and an argument cannot have NUL.
+    // No account has an empty name, a name that begins with `-`, or a name with `:`, a line break
+    // or NUL. Some of these texts cannot be passed to getent either: a text with `-` in front is an
+    // option, and an argument cannot have NUL.
     if key.is_empty() || key.starts_with('-') || key.contains([':', '\n', '\0']) {
         return Ok(None);
     }

@@ -91,7 +91,8 @@ fn every_example_of_the_module_plans() {
         .collect();
     assert!(examples.len() >= 5, "{examples:?}");
     for example in examples {
-        // The test uses this tree's module, which has no version.
+        // The evaluation takes a module from this tree if its source contains
+        // `//templates/module?`. A git source has no version.
         let lines = example.lines().filter(|line| {
             let line = line.trim_start();
             !line.starts_with("source ") && !line.starts_with("version ")

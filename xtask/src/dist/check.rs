@@ -137,9 +137,9 @@ fn bills_of_materials(top: &Path) -> Result<()> {
             })
         });
         ensure!(has, "{} does not list {part} with its hash", path.display());
-        let places = text.matches("file:///").count();
+        let urls = text.matches("file:///").count();
         ensure!(
-            places > 0 && places == text.matches("file:///exectrail/").count(),
+            urls > 0 && urls == text.matches("file:///exectrail/").count(),
             "{} contains a path of this machine",
             path.display()
         );

@@ -86,7 +86,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
         let checked = check::image(architecture, &binary, &args.tag)
             .and_then(|()| check_push::check(builder, &args.tag));
         if args.tag == Args::checked().tag {
-            // A check in CI leaves no image behind.
+            // The image of `Args::checked` is only for the check.
             let _ = command::output(command::new("podman").args(["image", "rm", &args.tag]));
         }
         checked?;
@@ -106,8 +106,8 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     match written {
         Some(file) => progress::note(format_args!("provenance: {}", file.display())),
         None => progress::warning(
-            "no provenance is written: no commit names what was built. Commit all changes, and \
-             push again",
+            "no provenance is written, because the source of this build is in no commit. Commit \
+             all changes, and push again",
         ),
     }
     println!("{}@{digest}", to.repository());

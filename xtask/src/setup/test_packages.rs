@@ -72,7 +72,7 @@ const PACKAGES: [Package; 38] = [
     Package {
         name: "dash",
         provides: "dash",
-        reason: "reads cmdline back; the strictest sh",
+        reason: "parses the key cmdline of lines; the strictest sh",
     },
     Package {
         name: "bash",

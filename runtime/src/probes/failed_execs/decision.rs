@@ -46,8 +46,8 @@ pub(crate) enum Unavailable {
     },
     /// A function has no room for another program (`BPF_MAX_TRAMP_LINKS`, include/linux/bpf.h).
     #[error(
-        "the kernel takes no more programs on {function} (E2BIG): it has room for 36 to 40 on the \
-         whole node, and other sidecars or tools have taken them"
+        "the kernel takes no more programs on {function} (E2BIG): a function has room for 36 to 40 \
+         programs on the whole node, and other sidecars or tools have taken the room"
     )]
     Full {
         /// The function.

@@ -73,7 +73,8 @@ impl StateUnusable<'_> {
 pub(crate) struct StateNotSaved<'a> {
     /// The error.
     pub error: &'a dyn Display,
-    /// Earlier failures without a line, because of the limit on such lines.
+    /// Number of earlier failures that were not logged, because the diagnostics about failures have
+    /// a limit.
     pub not_logged: u64,
 }
 

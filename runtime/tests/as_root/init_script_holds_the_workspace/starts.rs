@@ -87,8 +87,8 @@ fn exectrail_itself_comes_first_where_it_is_mounted_for_that() {
     assert_eq!(messages(&sidecar.stop(), "workspace_started").len(), 1);
 }
 
-/// With each of these options of the shell, the agent prints unusual characters unchanged. The
-/// agent still has the options, and has no variable and no argument of the script. The script's
+/// The agent prints unusual characters unchanged, with each option of the shell that the test sets.
+/// The agent still has the option, and has no variable and no argument of the script. The script's
 /// clients do not read standard input.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
