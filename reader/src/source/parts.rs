@@ -121,13 +121,16 @@ impl Parts {
         }
     }
 
-    /// Keeps an unfinished line. If the lines are then too many or too long, removes and returns
-    /// the oldest one.
-    fn put(&mut self, line: Unfinished) -> Option<Unfinished> {
+    /// Keeps an unfinished line. If the lines are then too many or too long, removes the oldest
+    /// ones until they are not, and returns them.
+    fn put(&mut self, line: Unfinished) -> Vec<Unfinished> {
         self.bytes += line.bytes.len();
         self.unfinished.push_back(line);
-        let is_full = self.unfinished.len() > AWAITED || self.bytes > LONGEST_LINE;
-        if is_full { self.take_first() } else { None }
+        let mut removed = Vec::new();
+        while self.unfinished.len() > AWAITED || self.bytes > LONGEST_LINE {
+            removed.extend(self.take_first());
+        }
+        removed
     }
 
     /// Takes back a buffer.
@@ -153,5 +156,33 @@ impl Unfinished {
     /// The reason why the line cannot be read. `None` if it may be readable.
     pub(super) fn fault(&self) -> Option<Unreadable> {
         self.is_too_long.then_some(Unreadable::TooLong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unfinished_lines_never_take_more_than_one_longest_line() {
+        let mut parts = Parts::default();
+        let mut removed = 0;
+        let mut join = |text: &[u8], key| {
+            let place = (LineNumber::default(), false);
+            let (ended, joined) = parts.join(text, Part::Partial, key, place);
+            assert!(matches!(joined, Joined::Nothing));
+            assert!(parts.bytes <= LONGEST_LINE);
+            let kept: usize = parts.unfinished.iter().map(|line| line.bytes.len()).sum();
+            assert_eq!(parts.bytes, kept);
+            removed += ended.len();
+        };
+        for key in 0..200 {
+            join(b"small", key);
+        }
+        let large = vec![b'x'; LONGEST_LINE / 2 - 100];
+        for key in 200..204 {
+            join(&large, key);
+        }
+        assert_eq!(removed, 202);
     }
 }
