@@ -208,7 +208,7 @@ fn measure_one(
         .push(compile::seconds(workload, Place::Pod(pod), project)?);
     if running.prints_execs {
         sleep(Duration::from_millis(300));
-        // One line is the workload's own: its command line has the program's name, too.
+        // One of the lines is for the exec of the workload itself. Its argv contains `marker`, too.
         let seen = running.lines(&marker).saturating_sub(lines + 1);
         row.seen.push(100.0 * seen as f64 / count as f64);
     }

@@ -36,7 +36,7 @@ impl Repetitions {
         point: 600,
     };
 
-    /// For a check that it works: takes at most a minute.
+    /// For a check that the benchmark works: takes at most a minute.
     pub(crate) const QUICK: Self = Self {
         rounds: 1,
         execs: 200,

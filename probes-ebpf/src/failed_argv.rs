@@ -10,8 +10,8 @@ use crate::{branchless::opaque, maps::FAILED};
 /// Maximum number of arguments that are read.
 const MAX_ARGUMENTS: u64 = 128;
 
-/// Maximum number of bytes that are read of an argument. One byte more than the record has room for
-/// tells a longer argument from one that just fits.
+/// Maximum number of bytes that are read of an argument. This is one byte more than the record has
+/// room for, and so shows whether an argument is longer or just fits.
 const LONGEST: usize = FAILED_ARGV + 1;
 
 /// Copies argv into the value of `FAILED` at `slot`, after `filename_len` bytes of its tail.
@@ -58,8 +58,8 @@ pub(crate) extern "C" fn copy_failed_argv(
         if len >= FAILED_ARGV as u64 || index == MAX_ARGUMENTS {
             break;
         }
-        // SAFETY: at most LONGEST bytes are written after fewer than FAILED_ARGV; a fault gives an
-        // error.
+        // SAFETY: argv has fewer than FAILED_ARGV bytes so far. The call adds at most LONGEST, for
+        // which the tail has room; a fault gives an error.
         let copied = unsafe {
             bpf_probe_read_user_str(
                 argv.add(len as usize).cast(),

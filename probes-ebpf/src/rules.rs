@@ -1,8 +1,9 @@
 //! Decides by rules which execs are suppressed.
 //!
-//! The patterns are in maps, by field. The value of a pattern is the number of the first rule that
-//! matches; user space computes it. So the lowest number decides, and no loop over the rules is
-//! needed.
+//! The patterns are in maps, by field. A look-up finds the longest pattern that matches. The value
+//! of this pattern is the number of the first rule that matches, which can be a rule with a shorter
+//! pattern; user space computes the value. The lowest number of all fields decides, so no loop over
+//! the rules is needed.
 
 use aya_ebpf::{
     helpers::{

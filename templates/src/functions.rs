@@ -137,7 +137,8 @@ fn merge(args: FuncArgs) -> Outcome {
     Ok(sorted(Value::Object(merged)))
 }
 
-/// A regular expression. Those of the templates mean the same in Go's syntax (RE2) and here.
+/// Compiles a regular expression. The expressions in the templates mean the same to Go (RE2) and to
+/// the crate regex.
 fn regex(pattern: &str) -> Result<Regex, String> {
     Regex::new(pattern).map_err(|error| error.to_string())
 }

@@ -10,7 +10,7 @@ use crate::{build, command, progress, workspace};
 /// Arguments of `cargo xtask bench`.
 #[derive(clap::Args, Default)]
 pub(crate) struct Args {
-    /// Measure for at most a minute, to check that it works; the figures are rough
+    /// Measure for at most a minute, to check that the benchmark works; the figures are rough
     #[arg(long)]
     quick: bool,
 
@@ -56,7 +56,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     if args.install_peers {
         install_peers()?;
     }
-    // Requirements of the measured build; measuring many sidecars needs none of them.
+    // Without --sidecars, the benchmark measures a `make` that compiles C files with tcc.
     let needed: &[&str] = if args.sidecars.is_empty() {
         &["tcc", "make"]
     } else {
@@ -65,7 +65,7 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     for needed in needed {
         if command::find(needed).is_none() {
             bail!(
-                "`{needed}` is not installed, and the measured build needs it: add --install-peers"
+                "`{needed}` is not installed, and the measured `make` needs it: add --install-peers"
             );
         }
     }

@@ -55,8 +55,8 @@ pub(crate) fn command(args: &Args) -> Result<ExitCode> {
         tests: true,
         ..For::default()
     }) {
-        // Most tests need none of these packages; a test that needs one reports this when it skips
-        // itself.
+        // Most tests do not need the packages that are missing. A test that needs one of them names
+        // it as the reason when it skips itself.
         progress::warning(format_args!("{error:#}"));
     }
     let mut tally = Tally::default();

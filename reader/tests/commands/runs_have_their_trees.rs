@@ -91,7 +91,7 @@ fn processes_of_two_boots_have_nothing_in_common() {
             of_run("aa", &exec((1, 1), (10, 100), (5, 50), (10, 0), "bash")),
             of_run("aa", &line(2, 2, "tracing_stopped", r#""execs":1"#)),
             started("bb", second_boot),
-            // The parent of 13 only forked, and its place comes from its session.
+            // Process 12, the parent of 13, only forked. The session of 13 puts 12 below 10.
             of_run("bb", &exec((4, 1), (13, 130), (12, 120), (10, 1), "cc")),
             of_run("bb", &line(5, 2, "tracing_stopped", r#""execs":1"#)),
         ]

@@ -47,7 +47,8 @@ impl ListeningSocket {
     }
 }
 
-/// The address, with an IPv4 address that is written as IPv6 (`::ffff:127.0.0.1`) as IPv4.
+/// Converts an IPv4 address that is written as IPv6 (`::ffff:127.0.0.1`) to IPv4. Returns any other
+/// address unchanged.
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
@@ -59,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_socket_is_another_one() {
+    fn a_new_socket_at_the_same_address_differs() {
         for ip in ["127.0.0.1", "0.0.0.0", "::1"] {
             let Ok(first) = TcpListener::bind((ip, 0)) else {
                 assert_eq!(ip, "::1", "an IPv4 address cannot be listened at");

@@ -31,7 +31,7 @@ static void run(const char *file, char **argv) {
     }
 }
 
-// burst FILE COUNT: executes FILE COUNT times, each with its number.
+// burst FILE COUNT: executes FILE as often as COUNT says. Each exec has its number as the argument.
 static int burst(char **args) {
     int count = atoi(args[1]);
     for (int i = 0; i < count; i++) {

@@ -241,7 +241,8 @@ impl<'a> Podman<'a> {
     }
 
     /// As in a pod, a sidecar runs, and a workspace in its network namespace announces itself and
-    /// executes a program. The sidecar is started as templates for exectrace start theirs.
+    /// executes a program. The sidecar is started by the path and with the flags that templates for
+    /// exectrace use.
     fn a_workspace_is_traced(&self) -> Result<()> {
         let name = format!("--name={}", self.sidecar);
         let entry = format!("--entrypoint=/{SECOND_NAME}");

@@ -74,8 +74,8 @@ impl Emulation {
         }
         if let Some(version) = said.lines().next() {
             eprintln!(
-                "{version}: emulated processors take turns, because before {PARALLEL_SINCE}.0 one \
-                 may execute an instruction that another has replaced"
+                "{version}: emulated processors take turns, because before QEMU {PARALLEL_SINCE}.0 \
+                 a processor may execute an instruction that another has replaced"
             );
         }
         Self::InTurn

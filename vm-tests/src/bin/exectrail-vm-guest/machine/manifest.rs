@@ -23,8 +23,9 @@ pub(crate) const VOLUMES: &str = "/var/lib/pods";
 /// Name of the node, for pods that ask for it.
 const NODE: &str = "node-1";
 
-/// A pod's manifest. No engine here supports the whole downward API. Variables from fields become
-/// plain variables, and volumes of the downward API become directories of the node.
+/// A pod's manifest. No engine of these tests supports the whole downward API. Therefore, variables
+/// from fields become plain variables, and volumes of the downward API become directories of the
+/// node.
 pub(crate) struct Manifest {
     pod: Value,
     /// The files of the volumes.
@@ -33,8 +34,8 @@ pub(crate) struct Manifest {
 
 impl Manifest {
     /// A manifest of the plan, for a pod called `name` whose workspace starts `agent`. References
-    /// to variables are expanded as by the kubelet; the sidecar has the capability that older
-    /// kernels require.
+    /// to variables are expanded as by the kubelet. On kernels before [`WITHOUT_SYS_RESOURCE`], the
+    /// sidecar adds SYS_RESOURCE.
     pub(crate) fn of(plan: &Plan, manifest: &str, name: &str, agent: &str) -> Result<Self> {
         let mut pod = plan
             .manifests
@@ -94,8 +95,8 @@ impl Manifest {
         self
     }
 
-    /// Removes a capability that the sidecar needs; no container restarts. The sidecar answers for
-    /// longer than by default, because an emulated workspace is slow to ask.
+    /// Removes a capability that the sidecar needs, and turns restarts of containers off. An
+    /// emulated workspace is slow to ask, so the sidecar sends refusals for longer than by default.
     pub(crate) fn without_capability(mut self, capability: &str) -> Result<Self> {
         self.pod["spec"]["restartPolicy"] = "Never".into();
         let mut sidecars = containers_mut(&mut self.pod);
@@ -129,7 +130,7 @@ impl Manifest {
         self.pod.to_string()
     }
 
-    /// A list of its spec: `containers`, `initContainers` or `volumes`.
+    /// A list of the pod's spec: `containers`, `initContainers` or `volumes`.
     pub(crate) fn list(&self, field: &str) -> &[Value] {
         self.pod["spec"][field]
             .as_array()
