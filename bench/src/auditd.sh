@@ -1,4 +1,5 @@
-# Starts auditd, with laurel if LAUREL is its path. The files are in the directory OUT.
+# Starts auditd. If LAUREL is set, it is the path of laurel, which auditd starts, too. The files are
+# in the directory OUT.
 mkdir -p "$OUT/audit/plugins.d"
 cat >"$OUT/audit/auditd.conf" <<END
 log_file = $OUT/audit/log

@@ -65,8 +65,8 @@ fn formatting() -> Result<()> {
     Ok(())
 }
 
-/// Checks the lock file here, because cargo-fuzz has no `--locked`: it would add a missing package
-/// in its newest release.
+/// Checks the lock file, because cargo-fuzz has no `--locked`: if the file lacks a package,
+/// cargo-fuzz adds the newest release of the package.
 fn lock_of_fuzz_targets() -> Result<()> {
     let mut update = command::cargo();
     update.args(["update", "--workspace", "--locked"]);

@@ -56,8 +56,8 @@ impl PidNs {
         Task(self.0.follow(field!(pid_namespace_child_reaper)))
     }
 
-    /// The id of the namespace. The start time is the group leader's, as the reaper's first
-    /// thread may exit before other threads.
+    /// The id of the namespace. The start time is the group leader's: once the first thread has
+    /// exited, the reaper is another thread, with a later start time of its own.
     #[inline(always)]
     pub(crate) fn id(self) -> NsId {
         NsId {

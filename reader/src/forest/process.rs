@@ -31,8 +31,8 @@ pub(super) struct Key {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parent {
     pub(super) key: Key,
-    /// Whether the parent is outside the PID namespace of the process. If such a parent has a line,
-    /// it belongs to the workspace, like a process that starts a nested container.
+    /// Whether the parent is outside the PID namespace of the process. A parent outside it that has
+    /// a line belongs to the workspace: for example, the parent started a nested container.
     pub(super) is_outside: bool,
 }
 

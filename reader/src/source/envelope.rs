@@ -177,8 +177,8 @@ fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Whether a text may be a line, or a part of one. A line has a `{`; a text without it may be text
-/// of another program. A part may lack the `{`, and its source names the tag or the stream.
+/// Whether a text may be a line, or a part of one. A whole line has a `{`; a text without it may be
+/// text of another program. A part of a line may lack the `{`, but has a tag or a stream beside it.
 fn may_lead_to_a_line(text: &str, envelope: &Envelope<'_>) -> bool {
     text.contains('{') || tag(envelope).is_some() || envelope.stream.is_some()
 }

@@ -233,9 +233,9 @@ pub struct Lost {
     pub table: Option<&'static str>,
     /// Place, number and time of the loss.
     pub loss: Loss,
-    /// `since` as wall-clock time.
+    /// `loss.since` as wall-clock time.
     pub since: Timestamp,
-    /// `until` as wall-clock time.
+    /// `loss.until` as wall-clock time.
     pub until: Timestamp,
     /// All losses of this kind since the start, including these.
     pub total: u64,

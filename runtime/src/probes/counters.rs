@@ -106,7 +106,8 @@ impl Counters {
             || self
                 .read_at
                 .is_none_or(|read| read.elapsed() >= SKIPPED_EVERY);
-        // The counts are read in this order, so that a successful exec is never counted as failed.
+        // The skipped executions are read first and the execs last, so that a successful exec in
+        // between is never counted as failed.
         let failed = self.failed.as_ref();
         let skipped_failed = failed
             .filter(|_| due)

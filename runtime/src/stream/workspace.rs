@@ -1,4 +1,4 @@
-//! A workspace that has a line, and the limit on lines about announcements.
+//! A workspace that has a first line, and the limit on lines about announcements.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ pub(super) const ANNOUNCED_BURST: u32 = 20;
 /// See [`ANNOUNCED_BURST`].
 pub(super) const ANNOUNCED_PERIOD: Duration = Duration::from_secs(10);
 
-/// A workspace that has a line.
+/// A workspace that has a first line (`workspace_started`) and has not ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Workspace {
     /// Start of its first process; `None` if unknown.

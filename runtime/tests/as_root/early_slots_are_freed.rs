@@ -76,7 +76,7 @@ fn map_id(sidecar: &Sidecar) -> u32 {
         .unwrap()
 }
 
-/// Executes a program `times` times on each of these CPUs.
+/// Executes a program `times` times on each CPU that this test can use.
 fn execute(workspace: &Workspace, times: u32) {
     let script = format!("n=0; while [ $n -lt {times} ]; do /bin/true; n=$((n+1)); done");
     for cpu in usable_cpus() {

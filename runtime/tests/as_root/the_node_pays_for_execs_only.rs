@@ -44,8 +44,8 @@ fn runs_for_others(flags: &[&str]) -> BTreeMap<String, u64> {
     after
 }
 
-/// Two programs run for an exec. For an exit none runs, or one with `--exit-events`. Other
-/// processes may also execute during the test.
+/// Two programs run for an exec. For an exit, no program runs; with `--exit-events`, one runs.
+/// Other processes may also execute during the test.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn nothing_runs_when_somebody_elses_process_exits() {

@@ -1,5 +1,5 @@
 //! The template for dev containers announces the container before the build. The module's script
-//! also works in the registry's template, which replaces host names in it.
+//! also works in the registry's template, which replaces host names in the script.
 
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, process::Command};
 
@@ -143,7 +143,8 @@ fn rewritten(agent: &str, others: &[(&str, Value)]) -> String {
 }
 
 /// Runs the script as envbuilder does, with a fake exectrail that prints the address. exectrail
-/// gets the given address, with `127.0.0.1` for `localhost`. The agent gets the replaced host.
+/// gets the given address, with `127.0.0.1` for `localhost`. In the agent's script,
+/// `host.docker.internal` replaces both hosts.
 #[test]
 fn rewriting_as_in_the_registry_spares_the_sidecars_address() {
     let agent = "printf '%s\\n' http://localhost:3000/x http://127.0.0.1:3000/x\n";

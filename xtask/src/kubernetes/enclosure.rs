@@ -65,7 +65,7 @@ impl<'a> Enclosure<'a> {
     }
 
     /// A shell that enters the cgroups and becomes `unshare`, whose child is the first process of
-    /// the node. If the outer half of the command is killed, all of them are killed.
+    /// the node. If this process is killed, the shell, `unshare` and the node are killed, too.
     fn command(&self, checks: &[String], keep: bool) -> Result<Command> {
         // A build of xtask may replace the file of this program during the run.
         let program = self.run.scratch.join("xtask");

@@ -9,7 +9,8 @@ pub(super) fn exectrail_image() -> String {
     format!("registry.example.com/exectrail:{VERSION}")
 }
 
-/// The image of the workspace in `templates/plain-yaml/pod.yaml`. Here it holds busybox.
+/// The image of the workspace in `templates/plain-yaml/pod.yaml`. On the node, the image of this
+/// name contains busybox.
 pub(super) const WORKSPACE_IMAGE: &str = "docker.io/library/buildpack-deps:stable-curl";
 
 /// The image of the container that holds the namespaces of a pod.
@@ -25,7 +26,7 @@ pub(super) struct Run {
     pub(super) programs: PathBuf,
     /// Images, manifests and configuration; removed at the end.
     pub(super) scratch: PathBuf,
-    /// The logs of the node's programs in the last run.
+    /// The logs of the node's programs. They stay until the next run.
     pub(super) logs: PathBuf,
 }
 

@@ -37,7 +37,8 @@ pub(super) struct WorkspacePlan<'a> {
     pub(super) tool: &'a Path,
     /// The program that it executes.
     pub(super) noop: &'a Path,
-    /// Number of times that it executes the program, plus or minus a half.
+    /// Average number of times that it executes the program. The number of each workspace is
+    /// between half of this and one and a half times this.
     pub(super) execs: u64,
 }
 

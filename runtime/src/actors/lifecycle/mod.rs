@@ -178,8 +178,8 @@ impl Lifecycle {
                 answer,
                 required: false,
             };
-            // If the address cannot be bound, the listener retries during the grace period; the log
-            // has the reasons.
+            // If the address cannot be bound, the listener retries during the grace period. The
+            // diagnostics have the reasons for the refusal in any case.
             let _ = listener.send(open).await;
             sleep(grace).await;
         };
