@@ -73,8 +73,8 @@ impl Rules {
 
     /// The configuration for the probes, set before they are loaded.
     pub fn for_probes(&self) -> RuleSet {
-        let everything =
-            self.first(|pattern| matches!(pattern, Pattern::Prefix(_, value) if value.is_empty()));
+        let everything = self
+            .first(|_, pattern| matches!(pattern, Pattern::Prefix(_, value) if value.is_empty()));
         RuleSet {
             count: self.rules.len() as u32,
             first_exclude: self.includes as u32,
@@ -104,10 +104,17 @@ impl Rules {
             if *own != field || entries.iter().any(|entry| entry.bytes == bytes) {
                 continue;
             }
-            // A text with this longest pattern also matches all shorter prefixes of the pattern.
-            let first = self.first(|other| match other {
+            // A text with this longest pattern also matches all shorter prefixes of the pattern. A
+            // prefix of `--exclude` does not match a filename with `/..` (see `by_filename` in
+            // probes-ebpf/src/rules.rs).
+            let leads_up = whole && field == Field::Filename && value.contains("/..");
+            let first = self.first(|number, other| match other {
                 Pattern::Whole(own, other) => *own == field && whole && other == value,
-                Pattern::Prefix(own, other) => *own == field && value.starts_with(other),
+                Pattern::Prefix(own, other) => {
+                    *own == field
+                        && value.starts_with(other)
+                        && (number < self.includes || !leads_up)
+                }
                 Pattern::Suffix(_) | Pattern::Uid(_) => false,
             });
             let matched = Matched {
@@ -131,7 +138,7 @@ impl Rules {
                 continue;
             }
             // A text with this longest suffix also has all shorter suffixes of it.
-            let first = self.first(|other| match other {
+            let first = self.first(|_, other| match other {
                 Pattern::Suffix(other) => value.ends_with(other.as_str()),
                 _ => false,
             });
@@ -161,10 +168,11 @@ impl Rules {
         uids
     }
 
-    /// Number of the first rule with a wanted pattern.
-    fn first(&self, wanted: impl Fn(&Pattern) -> bool) -> Option<u32> {
-        let position = self.rules.iter().position(|Rule(pattern)| wanted(pattern));
-        position.map(|position| position as u32)
+    /// Number of the first rule that is wanted, by its number and its pattern.
+    fn first(&self, wanted: impl Fn(usize, &Pattern) -> bool) -> Option<u32> {
+        let mut rules = self.rules.iter().enumerate();
+        let found = rules.find(|(number, Rule(pattern))| wanted(*number, pattern));
+        found.map(|(number, _)| number as u32)
     }
 }
 

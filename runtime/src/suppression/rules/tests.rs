@@ -187,6 +187,7 @@ fn the_longest_pattern_knows_of_the_shorter_ones() {
             "filename=/usr/*",
             "filename=/usr/lib/*",
             "filename=/usr/lib/x",
+            "filename=/usr/../x",
         ],
     );
     let first = |bytes: &[u8]| {
@@ -198,6 +199,8 @@ fn the_longest_pattern_knows_of_the_shorter_ones() {
     assert_eq!(first(b"/usr/"), (1, 1));
     assert_eq!(first(b"/usr/lib/"), (1, 1));
     assert_eq!(first(b"/usr/lib/x\0"), (1, 0));
+    // `/usr/*` does not match this one.
+    assert_eq!(first(b"/usr/../x\0"), (4, 0));
 }
 
 /// The result of the kernel's LPM trie: the longest pattern that is a prefix of `text` with its
@@ -210,10 +213,19 @@ fn longest<'a>(entries: &'a [Entry], text: &str) -> Option<&'a Entry> {
         .max_by_key(|entry| entry.bytes.len())
 }
 
-/// The result of `probes-ebpf/src/rules.rs` for paths without `/..`.
+/// The result of `probes-ebpf/src/rules.rs`.
 fn looked_up(rules: &Rules, filename: &str, comm: &str, uid: u32) -> u32 {
-    let text = |field, text| {
-        longest(&rules.texts(field), text).map_or(NO_RULE, |entry| entry.matched.first)
+    let first_exclude = rules.for_probes().first_exclude;
+    let text = |field, text: &str| {
+        let entries = rules.texts(field);
+        let Some(Entry { matched, .. }) = longest(&entries, text) else {
+            return NO_RULE;
+        };
+        let leads_up = field == Field::Filename && text.contains("/..");
+        if leads_up && matched.prefix != 0 && matched.first >= first_exclude {
+            return NO_RULE;
+        }
+        matched.first
     };
     let by_uid = rules
         .uids()
@@ -243,10 +255,12 @@ fn walked(rules: &Rules, filename: &str, comm: &str, uid: u32) -> u32 {
         Field::Comm => comm,
         Field::Uid => unreachable!("uids are numbers"),
     };
+    let leads_up = filename.contains("/..");
     rules
-        .first(|pattern| match pattern {
+        .first(|number, pattern| match pattern {
             Pattern::Whole(field, text) => of(field) == text,
             Pattern::Prefix(_, text) if text.is_empty() => true,
+            Pattern::Prefix(Field::Filename, _) if leads_up && number >= rules.includes => false,
             Pattern::Prefix(field, text) => of(field).starts_with(text),
             Pattern::Suffix(text) => filename.ends_with(text.as_str()),
             Pattern::Uid(own) => *own == uid,
@@ -257,13 +271,17 @@ fn walked(rules: &Rules, filename: &str, comm: &str, uid: u32) -> u32 {
 /// Only a few letters, so that patterns overlap.
 fn any_rule() -> impl Strategy<Value = Rule> {
     let text = prop_oneof![
-        ("filename=/([ab/]{0,3}\\*|[ab/]{0,2}[ab])", Just(())),
+        (
+            "filename=/((a|b|/|\\.\\.){0,3}\\*|(a|b|/|\\.\\.){0,2}[ab])",
+            Just(())
+        ),
         ("comm=[ab]{1,3}\\*?", Just(())),
         ("uid=[0-3]", Just(())),
         ("filename=\\*/[ab/]{0,2}[ab]", Just(())),
         ("(filename|comm)=\\*", Just(())),
     ];
-    text.prop_map(|(text, ())| rule(&text))
+    // A prefix with `/..` is refused.
+    text.prop_filter_map("no rule", |(text, ())| text.parse().ok())
 }
 
 proptest! {
@@ -271,7 +289,7 @@ proptest! {
     fn look_ups_find_what_reading_the_rules_finds(
         include in prop::collection::vec(any_rule(), 0..5),
         exclude in prop::collection::vec(any_rule(), 1..8),
-        filename in "/?[ab/]{0,4}",
+        filename in "/?(a|b|/|\\.\\.){0,4}",
         comm in "[ab]{0,4}",
         uid in 0u32..5,
     ) {
