@@ -191,7 +191,15 @@ fn measure_one(
     sleep(Duration::from_millis(300));
     let marker = workload.noop();
     let marker = marker.to_string_lossy();
+    // The programs that start the workload have `marker` in their argv, too. A run with one exec
+    // shows how many lines they have.
+    let before = running.lines(&marker);
+    if running.prints_execs {
+        workload.execs(Place::Pod(pod), 1)?;
+        sleep(Duration::from_millis(300));
+    }
     let lines = running.lines(&marker);
+    let of_start = (lines - before).saturating_sub(1);
     let cpu = process_usage::cpu(&running.family);
     let traced = execs(workload, Place::Pod(pod), running, row, count, |by| {
         &mut by.traced
@@ -208,8 +216,7 @@ fn measure_one(
         .push(compile::seconds(workload, Place::Pod(pod), project)?);
     if running.prints_execs {
         sleep(Duration::from_millis(300));
-        // One of the lines is for the exec of the workload itself. Its argv contains `marker`, too.
-        let seen = running.lines(&marker).saturating_sub(lines + 1);
+        let seen = running.lines(&marker).saturating_sub(lines + of_start);
         row.seen.push(100.0 * seen as f64 / count as f64);
     }
     Ok(())

@@ -25,7 +25,7 @@ pub(crate) struct Args {
     install_peers: bool,
 
     /// Copy the results to docs/bench, which the documents show
-    #[arg(long)]
+    #[arg(long, conflicts_with = "quick")]
     publish: bool,
 }
 
