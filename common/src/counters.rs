@@ -62,6 +62,7 @@ pub struct FailedStats {
     pub lost: u64,
     /// Time of the last loss, boot clock, nanoseconds.
     pub last_lost: u64,
-    /// Successful execs of the whole node; `tp_btf/sys_exit` does not count them.
+    /// Number of successful execs of the whole node. 0 if `tp_btf/sys_exit` sees the failed execs:
+    /// its program ignores successful execs.
     pub succeeded: u64,
 }

@@ -24,7 +24,7 @@ impl Bytes {
         let (unit, ..) = UNITS
             .iter()
             .find(|(_, usual, others)| *usual == name || others.contains(&name))?;
-        // `u64` accepts a `+`, too.
+        // `str::parse` would also accept a leading `+`.
         if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }

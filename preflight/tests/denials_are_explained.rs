@@ -91,7 +91,7 @@ fn assert_says(check: &Value, summary: &str, remedy: &str) {
     );
 }
 
-/// SELinux answers EACCES, so it is blamed, although a seccomp filter is installed, too.
+/// EACCES is SELinux's answer, so SELinux is blamed, although a seccomp filter is installed, too.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn selinux_is_blamed_before_seccomp() {

@@ -98,8 +98,9 @@ pub(crate) extern "C" fn name_cgroup(task: u64, id: u64, lane: u64) -> u64 {
         node = above;
     }
     let levels = if end { levels } else { 0 };
-    // Volatile, or the compiler would call a function that clears memory; there is no stack left
-    // for it. SAFETY: the record is reserved, and `known` is as above.
+    // The writes are volatile. Otherwise the compiler would call a function that clears memory, and
+    // no stack is left for that call.
+    // SAFETY: the record is reserved, and `known` points to the live map value.
     unsafe {
         let head = &raw mut (*to).head;
         (&raw mut (*head).prefix)

@@ -61,7 +61,8 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let wanted = argv_len.min(u64::from(config!(max_argv_bytes)));
     let exec = bprm.exec();
     let execs = task.self_exec_id();
-    // A thread that executes becomes its process's leader (`de_thread`, fs/exec.c).
+    // The start of the process: a thread that executes becomes its process's leader (`de_thread`,
+    // fs/exec.c).
     let start = task.start_boottime();
     // `slot` was set above. The other fields that are not set here are results of `copy_strings`.
     let strings = &mut scratch.strings;
@@ -79,7 +80,7 @@ pub(crate) fn write<const LANE: u32>(task: Task, bprm: Binprm, scope: &Scope, _:
     let taken = opaque(scratch.strings.argv_len.into()).min(HEAD_ARGV as u64);
     flags |=
         scratch.strings.flags as u16 | flag(less(HEAD_ARGV as u32, wanted as u32), FLAG_CONTINUED);
-    // The verifier knows this value.
+    // The verifier knows `fields`, so this branch adds no states.
     let stacks = if config!(fields) & FIELD_STACK_FILENAME != 0 {
         stack_filename(u64::from(LANE))
     } else {

@@ -85,8 +85,8 @@ pub enum Scenario {
     Integrity,
     /// Pods of the shipped templates and manifests, run by podman on a Debian node
     Pods,
-    /// The pod of the envbox template: a dockerd in it, a workspace in that, and Docker in the
-    /// workspace
+    /// The pod of the envbox template: a dockerd in the pod, a workspace in that dockerd, and
+    /// Docker in the workspace
     Envbox,
     /// Pods where the node's runtime is dockerd
     Docker,
@@ -101,7 +101,7 @@ pub enum Scenario {
 }
 
 impl Scenario {
-    /// The scenarios of a full run, in the order of the table's columns.
+    /// The scenarios of a full run, in the order of the columns of the host's table of outcomes.
     pub const ALL: [Self; 10] = [
         Self::Plain,
         Self::Brief,

@@ -65,8 +65,7 @@ fn bind(address: SocketAddr) -> Result<OwnedFd, Errno> {
         AddressFamily::INET6
     };
     let socket = net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    // std's TcpListener does the same: connections of an earlier server that are still closing are
-    // ignored.
+    // Like std's TcpListener, ignore connections of an earlier server that are still closing.
     net::sockopt::set_socket_reuseaddr(&socket, true)?;
     net::bind(&socket, &address)?;
     Ok(socket)

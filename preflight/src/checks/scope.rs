@@ -87,9 +87,9 @@ pub(super) fn check(node: &Node<'_>) -> (Check, Scope) {
     (check, scope)
 }
 
-/// Whether the pod seems to share one PID namespace. Otherwise PID 1 is exectrail: this process, or
-/// the sidecar, if this process was started in its container later. With `shareProcessNamespace`
-/// PID 1 is the pod's first container, `pause`.
+/// Whether the pod seems to share one PID namespace. With `shareProcessNamespace` PID 1 is the
+/// pod's first container, `pause`. Otherwise PID 1 is exectrail: this process, or the sidecar in
+/// whose container this process was started later.
 fn is_shared(node: &Node<'_>, first: Option<&str>) -> Option<bool> {
     let own = node.status_field("NSpid")?.split_whitespace().next_back()?;
     if own.parse::<u32>().ok()? == 1 {

@@ -7,8 +7,8 @@ use crate::{Fit, Unknown, Unmet, evidence, verdict};
 
 #[test]
 fn memory_limits_of_both_cgroup_versions() {
-    // What exectrail itself needs, plus what long argv, lines and clients need. The kernel's types,
-    // which are small here, are freed before argv is kept.
+    // What exectrail itself needs, plus what long argv, lines and clients need. The kernel's types
+    // add nothing: they are smaller here than the second part, and are freed before argv is kept.
     let process = (12 << 20) + (16 << 20);
     // The ring, 128 slots for early argv, and memory for failed execs on two CPUs. The node pays
     // for the values of per-CPU maps.

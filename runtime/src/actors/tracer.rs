@@ -45,7 +45,7 @@ use crate::{
 const WATCH: Duration = Duration::from_secs(1);
 
 /// Once in this many rounds, Emitter gets the list of all targets, and writes the first line of
-/// idle targets.
+/// each target that has none.
 const SWEEP: u32 = 30;
 
 /// Loads the probes, judges announcements, and owns the targets.
@@ -95,7 +95,7 @@ impl Tracer {
         let targets = probes.targets();
         self.traced |= targets.iter().any(Namespace::is_confirmed);
         let mut ended = self.ends.find(probes, &targets);
-        // This fails only for a target that is already removed.
+        // The removal fails only for a target that is already removed.
         ended.retain(|id| probes.remove_target(*id).is_ok());
         if let Some(keeper) = &mut self.keeper {
             let ids = targets.iter().map(|target| target.id);
@@ -159,8 +159,8 @@ impl Tracer {
     }
 }
 
-/// Whether other containers may share exectrail's PID namespace: exectrail is not the first process
-/// of the namespace.
+/// Whether other containers may share exectrail's PID namespace. They may if exectrail is not the
+/// first process of the namespace, and the namespace is not the init PID namespace.
 fn shares_pid_ns(probes: &Probes) -> bool {
     probes.scope().level > 0 && std::process::id() != 1
 }

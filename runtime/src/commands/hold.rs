@@ -71,10 +71,11 @@ impl HoldError {
 
 /// Starts the command to hold.
 pub(super) fn start(mut command: Command) -> io::Result<Child> {
-    // Without this, the workspace's user could attach to this process and stop its requests.
+    // The workspace's user could attach to a dumpable process and stop its requests.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     if !is_first() {
-        // Orphans become children of this process, as they do of a namespace's first process.
+        // Orphans become children of a namespace's first process. With this call, orphaned
+        // descendants of this process become its children instead.
         set_child_subreaper(Some(rustix::process::getpid()))?;
     }
     unblocked_in(&mut command).spawn()

@@ -25,7 +25,7 @@ impl fmt::Display for Tampered<'_> {
     }
 }
 
-/// An exec with all of its argv that was received.
+/// An exec, with the part of its argv that was received.
 #[derive(Clone, Copy, Debug)]
 pub struct ExecEvent<'a> {
     /// The fixed part of the record.

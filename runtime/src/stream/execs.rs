@@ -21,7 +21,7 @@ impl Stream {
         self.lost(Kind::Exec, lost, out);
         self.seen(head.subject.target, head.subject.ktime, out);
         if head.prefix.flags & FLAG_CONTINUED != 0 {
-            self.put_together(place, exec);
+            self.begin_long_argv(place, exec);
         } else {
             self.write_exec(exec, out);
         }

@@ -11,7 +11,7 @@ use crate::event::{
 
 impl Stream {
     /// Begins an exec whose argv continues in pieces from the same CPU and lane.
-    pub(super) fn put_together(&mut self, place: Place, exec: &ExecRecord<'_>) {
+    pub(super) fn begin_long_argv(&mut self, place: Place, exec: &ExecRecord<'_>) {
         let pending = Pending::new(exec, self.room(exec.head.argv_len));
         self.pending.insert(place, pending);
     }

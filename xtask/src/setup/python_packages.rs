@@ -65,8 +65,9 @@ fn missing() -> Found {
 fn install(environment: &Path) -> Result<String> {
     let by_hand = || {
         format!(
-            "This needs python3 with pip (Debian: python3-pip) and the package registry. To \
-             install them by hand, into the virtual environment {}: `pip install --no-deps {}`",
+            "The Python packages need python3 with pip (Debian: python3-pip) and the package \
+             registry. To install the packages by hand, into the virtual environment {}: \
+             `pip install --no-deps {}`",
             environment.display(),
             PACKAGES.join(" "),
         )

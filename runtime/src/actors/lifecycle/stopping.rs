@@ -22,7 +22,8 @@ impl Lifecycle {
         self.limit_stop(ctx);
         match std::mem::replace(&mut self.state, State::Stopping) {
             // The stop waits for the start: only actors that have started can be stopped in order.
-            // A workspace may already have its `204`, and then its execs are in the ring.
+            // A workspace may already have its `204`. Then its execs are in the ring, and only a
+            // stop in order writes them.
             State::Starting { stop, is_traced } => {
                 self.state = State::Starting {
                     stop: stop.or(Some(outcome)),
@@ -76,7 +77,7 @@ impl Lifecycle {
 /// tracer saves the emitter's last checkpoint after [`Detach`].
 async fn shut_down(actors: Actors) -> Result<Unwritten, MailboxError> {
     actors.listener.send(Close).await?;
-    // Without this, a relabel could cause a line after the last one.
+    // If the label files were still read, a relabel could cause a line after the last line.
     actors.label_files.send(StopReading).await?;
     actors.tracer.send(Detach).await?;
     actors.reader.send(Drain).await?;

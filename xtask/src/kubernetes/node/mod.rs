@@ -109,7 +109,7 @@ fn start(run: &Run) -> Result<Cluster> {
         &workspace::root().join("templates/plain-yaml/namespace.yaml"),
     )?;
     kubectl.run(&["create", "namespace", "node-feature-discovery"])?;
-    // Pods are refused until their namespace has this account.
+    // Pods are refused until their namespace has the service account `default`.
     wait_for("the service account of the namespace", || {
         let arguments = ["serviceaccount", "default", "--namespace=workspaces"];
         Ok(kubectl.object(&arguments)?.ok_or("it does not exist"))
