@@ -113,7 +113,8 @@ struct Sets {
 impl Sets {
     #[inline(always)]
     fn of(task: Task) -> Self {
-        // The verifier knows this value: if cgroups cannot be read, it removes this part.
+        // The verifier knows `hierarchy`. If cgroups cannot be read, the verifier removes the read
+        // of `css_set`.
         let css_set = if config!(hierarchy) == HIERARCHY_NONE {
             0
         } else {

@@ -54,7 +54,7 @@ struct Followed {
 /// Reads the files and everything that is added to them later. Ends if nothing more is wanted, or
 /// if standard output has no reader. Standard input or a pipe must be the only file, and is read to
 /// its end. In a directory of a container, files of later restarts are followed, too. Returns
-/// `false` if a file could not be opened or read, or if [`Reading::report`] does.
+/// `false` if a file could not be opened or read, or if [`Reading::report`] returns `false`.
 pub(crate) fn follow(
     program: &str,
     paths: &[PathBuf],

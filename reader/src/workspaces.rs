@@ -46,7 +46,8 @@ struct Key {
 pub(crate) struct Workspaces {
     names: Vec<Name>,
     by_key: HashMap<Key, usize>,
-    /// The number of a workspace, by the address of its labels. If it is here, no [`Key`] is made.
+    /// The number of a workspace, by the address of its labels. No [`Key`] is made for labels that
+    /// this map has.
     by_labels: HashMap<usize, (Arc<Labels>, usize), RandomState>,
 }
 

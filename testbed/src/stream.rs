@@ -61,7 +61,7 @@ impl Lines {
         self.so_far().lines.clone()
     }
 
-    /// Waits for a line; it may already be there. `what` continues "no line".
+    /// Waits for a line; it may already be there. `what` continues the error "no line".
     pub fn wait_for(&self, what: &str, mut wanted: impl FnMut(&Value) -> bool) -> Result<Value> {
         let mut seen = 0;
         self.wait(what, |so_far| {

@@ -55,7 +55,7 @@ impl Rows {
         self.gaps.line(origin, self.now, record);
     }
 
-    /// Adds an exec or failed exec, whose line was taken last.
+    /// Adds the exec or failed exec of the line that [`Rows::line`] took last.
     pub(super) fn exec(&mut self, origin: &LineOrigin, event: &Event<'_>, has_failed: bool) {
         let Some(forest) = self.forests.get_mut(origin.tree) else {
             return;

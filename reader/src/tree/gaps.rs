@@ -160,7 +160,7 @@ fn gap<'a>(record: &'a Record<'_>, seen: &Seen, runs: &'a Runs) -> Option<(&'a s
                 // gap.
                 let ended = seen.run.and_then(|run| runs.ended_before(run));
                 let ended = ended.filter(|ended| **ended < *record.ts)?;
-                text.push_str(" not recorded since the run before ended: ");
+                text.push_str(" not recorded since the end of the run before: ");
                 push_time(&mut text, ended);
                 Some(ended)
             }

@@ -32,10 +32,10 @@ pub struct VerifyArgs {
     /// Require that the log is complete up to this time: RFC 3339, or how long ago, such as 15m, 3d
     ///
     /// Without this flag, lines at the end of a log can be missing unnoticed. For each workspace,
-    /// the log needs a checkpoint whose `complete_until` is not before this time. Each other run
-    /// needs its last line (`tracing_stopped`), or a later run whose `previous_run` has its id. A
-    /// time in which nothing was recorded is no fault if the log states it. `verify` names such
-    /// times with each run.
+    /// the log needs a checkpoint whose `complete_until` is not before this time. Each run without
+    /// such a checkpoint needs its last line (`tracing_stopped`), or a later run whose
+    /// `previous_run` has its id. A time in which nothing was recorded is no fault if the log
+    /// states it. `verify` names such times with each run.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub until: Option<Timestamp>,
 

@@ -142,7 +142,7 @@ fn what_was_not_recorded_in_the_period_shows() {
             vec![started(20, "bb", previous)],
         ),
         (
-            "not recorded since the run before ended",
+            "not recorded since the end of the run before",
             vec![
                 stopped(3, 2, "aabbccddeeff"),
                 started(20, "bb", r#""version":"9.9.9""#),

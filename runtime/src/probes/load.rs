@@ -64,8 +64,8 @@ fn sizes(options: &Options, lanes: u32, cpus: usize) -> impl Iterator<Item = (&'
         lanes
     };
     let buckets = options.suppression.rate.map_or(1, |_| MAX_BUCKETS);
-    // By default `exec` and `exit` have a table each. One is enough if `exit` cannot preempt
-    // `exec`: with one lane, no program preempts another.
+    // In the object, `exec` and `exit` have a table each. One table is enough if `exit` records
+    // nothing. One table is also enough with one lane, because no program then preempts another.
     let is_one_table = lanes == 1 || !options.exit_events;
     let always = [
         (map_names::RING, options.ring_bytes),
@@ -88,8 +88,9 @@ fn sizes(options: &Options, lanes: u32, cpus: usize) -> impl Iterator<Item = (&'
         .chain(dismissals)
 }
 
-/// The verifier's log for a refused program has the reason. At the level `debug`, it also has each
-/// instruction before. These are megabytes, which take minutes to write on a slow machine.
+/// The verifier's log for a refused program has the reason. At the level `debug`, the log also has
+/// each instruction that the verifier checked before. These are megabytes, which take minutes to
+/// write on a slow machine.
 fn verifier_log_level() -> VerifierLogLevel {
     if tracing::enabled!(tracing::Level::DEBUG) {
         VerifierLogLevel::VERBOSE | VerifierLogLevel::STATS

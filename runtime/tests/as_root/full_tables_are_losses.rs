@@ -112,7 +112,7 @@ fn forgotten_evidence_is_seen_again() {
     assert!(messages(&lines, "lost").is_empty(), "{lines:#?}");
 }
 
-/// `exectrail verify` finds no fault with a log that has such losses.
+/// `exectrail verify` finds no fault with a log whose losses come from a full table of targets.
 #[test]
 fn verify_accounts_for_a_full_table() {
     let line = |msg: &str, fields: &str| {

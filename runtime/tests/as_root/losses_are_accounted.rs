@@ -88,7 +88,7 @@ fn kept_and_lost_are_all_that_ran() {
     }
 }
 
-/// As many numbers are missing in the sequences of all CPUs as execs are lost.
+/// The sequences of all places together lack as many numbers as execs are lost.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn gaps_in_the_sequence_numbers_count_the_losses() {

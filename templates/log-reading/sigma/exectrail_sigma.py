@@ -85,7 +85,7 @@ class ExecsBackend(sqliteBackend):
     fulltext_field = "command_line"
 
     def finalize_query_default(self, rule, query, index, state):
-        """What matched, without characters that act on a terminal, and which rule."""
+        """Adds the rule's title, and replaces characters that act on a terminal."""
         found = super().finalize_query_default(rule, query, index, state)
         shown = ", ".join(
             f"{self.shown}({name}) AS {name}" for name in ("program", "command_line")

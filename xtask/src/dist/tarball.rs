@@ -37,8 +37,8 @@ impl Tarball {
         Ok(())
     }
 
-    /// Writes the tarball, with all files below the directory `top`, and `time` in seconds since
-    /// 1970.
+    /// Writes the tarball. All its files are below the directory `top`, and have the time `time`,
+    /// in seconds since 1970.
     pub(super) fn write(&self, top: &str, time: u64, to: &Path) -> Result<()> {
         let bytes = self
             .bytes(top, time)

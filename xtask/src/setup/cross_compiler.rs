@@ -15,7 +15,7 @@ pub(super) fn look(architecture: Architecture) -> Found {
         Package {
             name: libc,
             provides: architecture.cross_libc(),
-            reason: "the C library that they are linked with",
+            reason: "the C library that programs are linked with",
         },
     ];
     debian_packages::look(&format!("building for {architecture}"), &packages)

@@ -107,8 +107,7 @@ where
         let response = respond(request, client.clone());
         async move {
             let response = response.await;
-            // The request may be refused before its body is read. A client that has its answer is
-            // not idle.
+            // Not every `respond` calls `set_asked`. A client that has its answer is not idle.
             client.set_asked();
             Ok::<_, Infallible>(response)
         }

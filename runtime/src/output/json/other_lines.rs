@@ -104,9 +104,9 @@ struct WorkspaceUnknownFields<'a> {
     reason: &'a str,
 }
 
-/// Appends the line of an event on the cold path. `longest` is the maximum length of a line: a
-/// checkpoint omits counts of places that would make its line longer. `key` is the public key of
-/// the signatures.
+/// Appends the line of an event that is no exec and no exit. `longest` is the maximum length of a
+/// line: a checkpoint omits counts of places that would make its line longer. `key` is the public
+/// key of the signatures.
 pub(super) fn write(
     line: &mut Vec<u8>,
     ts: Timestamp,

@@ -37,8 +37,8 @@ impl Cell {
         }
     }
 
-    /// How long its machine may report nothing: on a node a single test runs whole pods, and
-    /// processors of another architecture are always emulated.
+    /// How long the machine may report nothing. The time is doubled on a node, where a single test
+    /// runs whole pods, and for another architecture, whose processors are always emulated.
     pub(crate) fn silence(&self, usual: Duration) -> Duration {
         if self.scenario.is_on_a_node() || self.kernel.series.machine == MachineKind::Arm64 {
             usual * 2

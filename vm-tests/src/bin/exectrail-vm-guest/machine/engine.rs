@@ -58,7 +58,8 @@ impl Engine {
         self.command == ["docker"]
     }
 
-    /// Runs one of its commands; returns its standard output. An error has all its output.
+    /// Runs a command of the engine; returns the command's standard output. An error has all output
+    /// of the command.
     pub(crate) fn run(&self, arguments: &[&str]) -> Result<String> {
         self.run_with_input(arguments, "")
     }
