@@ -34,7 +34,8 @@ pub(crate) struct Replacement {
 }
 
 impl Replacement {
-    /// A replacement of the file at `path`. If `path` is a link, the file behind it is replaced.
+    /// A replacement of the file at `path`. If `path` is a link to a file, that file is replaced. A
+    /// link without a target is replaced itself.
     ///
     /// # Errors
     /// If `path` names something that is not a regular file, such as a device or a directory.
@@ -97,6 +98,11 @@ mod tests {
             assert_eq!(fs::read_to_string(&file).unwrap(), text);
         }
         assert!(link.is_symlink());
+        let dangling = directory.path().join("dangling");
+        symlink("nothing", &dangling).unwrap();
+        let replacement = Replacement::of(&dangling).unwrap();
+        replacement.put(replacement.file(0o600).unwrap()).unwrap();
+        assert!(!dangling.is_symlink());
         assert_eq!(
             replaced_by(std::slice::from_ref(&file), &link),
             Some(&*file)

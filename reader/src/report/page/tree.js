@@ -136,9 +136,9 @@ class Tree {
     } else if (isOpen && this.isOpen(node) && this.hasBelow(node)) {
       grid.setActive(index + 1);
     } else if (!isOpen) {
-      let at = index;
-      while (at > 0 && this.levels[at] >= this.levels[index]) at--;
-      grid.setActive(at);
+      let at = index - 1;
+      while (at >= 0 && this.levels[at] >= this.levels[index]) at--;
+      if (at >= 0) grid.setActive(at);
     }
   }
 

@@ -99,9 +99,10 @@ pub(super) fn write(
             }
         }
         Event::Exit(exit) => {
-            put_frequent(line, ts, "exit", json, true, |line| {
+            let fits = put_frequent(line, ts, "exit", json, true, |line| {
                 push_exit(line, exit, redaction);
             });
+            debug_assert!(fits, "the texts of an exit are short");
         }
         _ => {
             let key = json.signer.as_ref().map(Signer::public);
