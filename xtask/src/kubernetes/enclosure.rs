@@ -47,7 +47,7 @@ impl<'a> Enclosure<'a> {
                 .spawn()
                 .context("cannot start setpriv")?,
         );
-        let mut has_wrapper = !keep;
+        let mut needs_wrapper = keep;
         loop {
             if let Some(status) = node.0.try_wait()? {
                 return Ok(code(status));
@@ -56,9 +56,9 @@ impl<'a> Enclosure<'a> {
                 progress::note("stopping the node");
                 return Ok(ExitCode::from(INTERRUPTED));
             }
-            if !has_wrapper && let Some(first) = process::children(node.0.id()).first() {
+            if needs_wrapper && let Some(first) = process::children(node.0.id()).first() {
                 self.write_wrapper(*first)?;
-                has_wrapper = true;
+                needs_wrapper = false;
             }
             sleep(LOOK);
         }
