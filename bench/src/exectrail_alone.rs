@@ -29,14 +29,15 @@ use crate::{
 pub(crate) struct Figures {
     /// Size of the binary in bytes.
     pub(crate) binary: u64,
-    /// Milliseconds from the start of its actors to tracing, according to its diagnostics.
+    /// Milliseconds from the start of exectrail's actors to tracing, according to exectrail's
+    /// diagnostics.
     pub(crate) start: Samples,
     /// MiB resident at rest: anonymous memory and the binary's pages, without the two mappings of
     /// the 4 MiB ring.
     pub(crate) resident: f64,
     /// MiB resident after [`Self::events`] more execs.
     pub(crate) resident_after: f64,
-    /// Most MiB resident during its start, without the ring.
+    /// Most MiB resident during exectrail's start, without the ring.
     pub(crate) peak: f64,
     pub(crate) events: usize,
     /// Microseconds of CPU time, user and system, per event of a burst. The burst happens while
@@ -97,7 +98,7 @@ pub(crate) fn measure(
         });
         figures
             .start
-            .push(milliseconds.context("its diagnostics lack the time of its start")?);
+            .push(milliseconds.context("exectrail's diagnostics lack the time of the start")?);
         others(&mut figures, workload, &running, repeat)?;
     }
     let running = tracers::start(Tracer::Exectrail, exectrail, &pod, workload, &[])?;
@@ -108,7 +109,7 @@ pub(crate) fn measure(
     figures.resident_after = resident("RssAnon") + resident("RssFile") - RING_MIB;
     drop(running);
     for _ in 0..repeat.rounds_alone {
-        held(&mut figures, workload, exectrail, &pod, repeat)?;
+        burst_while_stopped(&mut figures, workload, exectrail, &pod, repeat)?;
     }
     latency(&mut figures, workload, exectrail, &pod, repeat)?;
     Ok(figures)
@@ -180,7 +181,7 @@ fn load(
 }
 
 /// Measures a burst that happens while exectrail is stopped, and the CPU time for reading it.
-fn held(
+fn burst_while_stopped(
     figures: &mut Figures,
     workload: &Workload,
     exectrail: &Path,
@@ -238,7 +239,7 @@ fn latency(
     let marker = format!("\"filename\":\"{}\"", noop.display());
     while figures.latency.0.len() < count {
         line.clear();
-        ensure!(lines.read_line(&mut line)? > 0, "it ended early");
+        ensure!(lines.read_line(&mut line)? > 0, "exectrail ended early");
         if line.contains(&marker) {
             let now = Timestamp::now();
             let event: Value = serde_json::from_str(&line)?;

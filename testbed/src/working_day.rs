@@ -157,7 +157,7 @@ impl Workspace {
         }
     }
 
-    /// Events that have no line, in the last minutes.
+    /// Lets `minutes` pass. Then adds a line: `count` execs of this time are lost or suppressed.
     fn gap(&mut self, msg: &str, count: u64, minutes: u64) {
         let level = if msg == "lost" { "WARN" } else { "INFO" };
         let (since, until) = (time(self.now), time(self.now + minutes * MINUTE));

@@ -135,7 +135,7 @@ fn a_big_endian_kernel_is_named_and_no_newer_exectrail_is_promised() {
 }
 
 #[test]
-fn btf_that_is_too_large_is_no_matter_of_policy() {
+fn btf_that_is_too_large_is_not_blamed_on_an_lsm() {
     let node = Node::fit();
     let btf = std::fs::File::create(node.path("sys/kernel/btf/vmlinux")).unwrap();
     btf.set_len((64 << 20) + 1).unwrap();

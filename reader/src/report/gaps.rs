@@ -67,7 +67,7 @@ struct Run {
     last: i64,
 }
 
-/// The tree of processes, boot, workspace and run of a line.
+/// The process tree, the boot, the workspace and the run of a line.
 #[derive(Debug)]
 pub(super) struct LineOrigin {
     pub(super) tree: usize,

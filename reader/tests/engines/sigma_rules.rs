@@ -40,7 +40,7 @@ pub(crate) const RULES: [Rule; 20] = [
         matches: &["/usr/bin/cc"],
     },
     Rule {
-        name: "contains|all: uname has -a, and make has all",
+        name: "contains|all: `uname -a` and `make all` have no -r",
         detection: "{s: {CommandLine|contains|all: [a, -r]}, condition: s}",
         matches: &["/usr/bin/uname"],
     },

@@ -101,9 +101,9 @@ impl Probes {
         for program in lanes::programs(lanes, options.exit_events) {
             program.attach(&mut ebpf, &btf)?;
         }
-        let can_confirm = AttachPoint::Tracepoint(programs::END_CHECK.tracepoint);
-        let can_confirm = kernel.attach_points.id(can_confirm).is_some();
-        let end_checks = if can_confirm {
+        let tracepoint = AttachPoint::Tracepoint(programs::END_CHECK.tracepoint);
+        let has_end_check = kernel.attach_points.id(tracepoint).is_some();
+        let end_checks = if has_end_check {
             programs::END_CHECK.attach(&mut ebpf, &btf)?;
             Some(EndChecks::new(take(&mut ebpf, map_names::END_CHECK)?))
         } else {

@@ -350,7 +350,7 @@ proptest! {
     }
 
     #[test]
-    fn places_are_in_the_word_and_in_order(
+    fn spans_are_in_the_word_and_in_order(
         words in prop::collection::vec(prop::collection::vec(1u8.., 0..60), 0..6),
         cut in any::<bool>(),
     ) {

@@ -8,7 +8,8 @@ use crate::event::{container::Containers, decode::CgroupNamesRecord};
 /// first.
 const MAX_CONTAINERS: usize = 4096;
 
-/// The containers of each cgroup that is in one, by the id of the cgroup.
+/// The containers that each cgroup is in, by the id of the cgroup. Cgroups outside all containers
+/// have no entry.
 #[derive(Debug)]
 pub(super) struct CgroupTable(Cache<u64, Containers>);
 
@@ -19,14 +20,14 @@ impl Default for CgroupTable {
 }
 
 impl CgroupTable {
-    /// Takes the names of a cgroup, and keeps its containers if it is in any.
+    /// Takes the names of a cgroup, and keeps the cgroup's containers if there are any.
     pub(super) fn keep_containers(&mut self, record: &CgroupNamesRecord<'_>) {
         if let Some(containers) = Containers::of(record) {
             self.0.insert(record.head.id, containers);
         }
     }
 
-    /// The containers of the cgroup with this id, if it is in any.
+    /// The containers that the cgroup with this id is in, if there are any.
     pub(super) fn containers(&self, cgroup_id: u64) -> Option<Containers> {
         self.0.get(&cgroup_id).copied()
     }

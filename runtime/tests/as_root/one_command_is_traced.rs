@@ -146,7 +146,7 @@ fn exits_have_status_signal_and_duration() {
     let (status, signal, _) = exit_of(&["sh", "-c", "kill -KILL $$"]);
     assert_eq!((status, signal), (None, Some(9)));
     assert_eq!(exit_of(&["uname"]).0, Some(0));
-    // The flag is off by default.
+    // Without `--exit-events` there are no `exit` lines.
     let output = Command::new(EXECTRAIL)
         .args(["run", "--output", "json", "--", "true"])
         .output()

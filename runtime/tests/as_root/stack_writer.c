@@ -18,7 +18,8 @@ static char *const ARGUMENTS[] = {"secret-word", "--upload", NULL};
 static const char OLD[] = "secret-word\0--upload", NEW[] = "harmless-ls\0--please",
                   SPLIT[] = "harmless\0ls\0--please";
 
-// Finds the address of the new program's stack; returns 0 while the old one exists.
+// Finds the address of the new program's stack. Returns 0 while the child still runs
+// stack_writer.
 static int stack(pid_t child, const char *program, unsigned long *from, unsigned long *to) {
     char path[64], line[8192];
     snprintf(path, sizeof path, "/proc/%d/maps", child);

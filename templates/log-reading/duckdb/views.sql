@@ -1,9 +1,8 @@
 -- Views of files of exectrail lines, for DuckDB 1.5 or later. The variable `log` has the files: one
--- name or pattern, or a list of them. Files whose names end in .gz are unpacked.
+-- name or pattern, or a list of them. Files whose names end in .gz are unpacked. This command keeps
+-- the lines in the database fleet.db; without keep.sql, each query reads the files anew:
 --
 --   duckdb fleet.db -cmd "SET VARIABLE log = 'exectrail.log'" -cmd '.read views.sql' -f keep.sql
---
--- keeps the lines in the database fleet.db. Without keep.sql, each query reads the files anew.
 
 -- Text of the workspace as it may be shown on a terminal: each control or format character and line
 -- separator is replaced by �.

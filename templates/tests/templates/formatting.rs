@@ -27,7 +27,7 @@ fn hcl_is_formatted() {
         assert!(lines.len() <= LONGEST, "{file} has {} lines", lines.len());
         assert!(
             text.ends_with('\n') && !text.ends_with("\n\n"),
-            "{file}: its end"
+            "{file} must end with exactly one line break"
         );
         for (index, line) in lines.iter().enumerate() {
             let at = format!("{file}:{}", index + 1);

@@ -183,7 +183,10 @@ class Timeline {
     byId("legend").replaceChildren(...items);
   }
 
-  /** Says what the bar at `x` has, or the whole chosen period. */
+  /**
+   * Shows how many chosen execs the bar at `x` has, and which gaps overlap the bar. If `x` is null,
+   * shows how many chosen execs there are in the whole period.
+   */
   read(x) {
     const [begin, end] = this.choice.period;
     const step = (end - begin) / this.all.length;

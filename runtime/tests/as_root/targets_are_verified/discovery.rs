@@ -85,7 +85,7 @@ fn a_workspace_is_found_again_after_a_restart() {
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn a_restarted_workspace_is_found() {
+fn a_restarted_workspace_is_traced() {
     needs_kernel!();
     let pod = Pod::new();
     let sidecar = pod.sidecar(&[]);
@@ -153,7 +153,7 @@ fn discovery_is_off_on_a_network_shared_with_a_node_in_a_container() {
     assert_eq!(argvs(&lines), [["uname", "-r"]]);
 }
 
-/// A pod with its own network on such a node is an ordinary pod.
+/// On a node that is itself a container, a pod with its own network is an ordinary pod.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn discovery_works_in_a_pod_on_a_node_in_a_container() {

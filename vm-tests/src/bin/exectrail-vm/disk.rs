@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::kernel_files::{Kernel, cache};
 
-/// The suite of both roots, for every kernel.
+/// The suite of the node's root and of the workspace's image, for every kernel.
 const SUITE: &str = "trixie";
 
 /// Packages of the node. The node's root is also an image: for nodes that are containers

@@ -89,7 +89,8 @@ impl Containers {
         self.tracing_started(0).map(drop)
     }
 
-    /// Starts a container whose first process runs [`ROUNDS`], by `wrapper`.
+    /// Starts a container whose first process runs [`ROUNDS`] in a shell. The command `wrapper`
+    /// executes this shell.
     fn rounds(&mut self, name: &str, options: &[&str], wrapper: &[&str]) -> Result<()> {
         let mut all = options.to_vec();
         all.push("--volume=/usr:/usr:ro");

@@ -56,7 +56,10 @@ fn runs_while(sidecar: &Sidecar, shell: &mut Shell, line: &str) -> Result<Vec<u6
         "n=0; while [ $n -lt {TIMES} ]; do {line}; n=$((n+1)); done"
     ))?;
     let after = runs(sidecar)?;
-    ensure!(!after.is_empty(), "no program is among its descriptors");
+    ensure!(
+        !after.is_empty(),
+        "no program is among the sidecar's descriptors"
+    );
     Ok(after
         .iter()
         .map(|(id, count)| count - before.get(id).copied().unwrap_or(0))

@@ -53,8 +53,8 @@ enum Candidate<'a> {
 }
 
 /// Compares the `known` kernels of virtual machines, and the newest kernel of each other suite of
-/// `suites`, `jobs` at a time. Returns whether no comparison failed, and, in CI, whether any suite
-/// could be reached.
+/// `suites`, `jobs` at a time. Returns `false` if a comparison failed. In CI, also returns `false`
+/// if there are other suites and none of them can be reached.
 pub(crate) fn compare(known: &[Kernel], suites: &'static [Series], jobs: usize) -> bool {
     let described: Vec<&Kernel> = known
         .iter()
@@ -184,7 +184,7 @@ fn differing(values: &[Named], structs: &Structs) -> Vec<String> {
     let mut differing = Vec::new();
     for (strukt, member, ours) in values {
         let theirs = match member {
-            // A member that has other names in other kernels has all its names here.
+            // If a member's name differs between kernels, `member` has all names, separated by `|`.
             Some(member) => member
                 .split('|')
                 .find_map(|name| structs.offset(strukt, name)),
