@@ -99,7 +99,10 @@ SELECT
         status, signal, duration_ns)
 FROM lines
 LEFT JOIN (
-    SELECT run, fields.boot_id AS boot_id FROM lines WHERE msg = 'tracing_started'
+    SELECT run, any_value(fields.boot_id) AS boot_id
+    FROM lines
+    WHERE msg = 'tracing_started'
+    GROUP BY run
 ) AS boots USING (run)
 WHERE msg = 'exec';
 
