@@ -1,5 +1,5 @@
-//! A client sends any bytes to the init address. Every answer is HTTP, and none is a `204`, because
-//! nothing is traced.
+//! A client sends any bytes to the init address. Every answer is HTTP. The server refuses every
+//! announcement, so no answer is a `204`.
 #![no_main]
 #![forbid(unsafe_code)]
 

@@ -136,7 +136,7 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show the lines of a log, one line each
+    /// Show the lines of a log, each as one row of columns
     #[command(after_long_help = SHOW_EXAMPLES)]
     Show(Box<ShowArgs>),
     /// Show which process started which

@@ -19,8 +19,8 @@ variable "namespace" {
 
 variable "envbuilder_image" {
   description = <<-EOT
-    The envbuilder image. Pin it to a release: latest moves. It can also be an image that envbuilder
-    has built and pushed: that has envbuilder at the same place.
+    The envbuilder image. Pin it to a release: latest moves. An image that envbuilder has built and
+    pushed is possible as well, because it also has /.envbuilder/bin/envbuilder.
   EOT
   type        = string
   default     = "ghcr.io/coder/envbuilder:latest"

@@ -82,10 +82,10 @@ impl Task {
 
     /// `struct pid *` of the process.
     ///
-    /// The group leader's thread has the same `struct pid`, but is slower to verify. For each
-    /// pointer loaded from a trusted task, the verifier searches all types of the kernel
-    /// (`btf_nested_type_is_trusted`, kernel/bpf/btf.c, seen on Linux 6.18). For pointers loaded
-    /// from `signal_struct`, the verifier does not do this.
+    /// [`Self::thread_pid`] of the group leader is the same pointer, but the verifier takes longer
+    /// for it. For each pointer loaded from a trusted task, the verifier searches all types of the
+    /// kernel (`btf_nested_type_is_trusted`, kernel/bpf/btf.c, seen on Linux 6.18). For pointers
+    /// loaded from `signal_struct`, the verifier does not do this.
     #[inline(always)]
     pub(crate) fn process_pid(self) -> KernelPtr {
         // `PIDTYPE_TGID` (include/linux/pid_types.h).

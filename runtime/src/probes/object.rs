@@ -17,10 +17,10 @@ pub(super) static OBJECT: &[u8] =
 /// field in [`Offsets`].
 static FIELD_LOADS: &[(usize, usize)] = &include!(concat!(env!("OUT_DIR"), "/field_loads.rs"));
 
-/// For each constant: its position in the object, and the index of its word.
+/// For each constant: its position in the object, and the index of its value in [`words`].
 static CONSTANTS: &[(usize, usize)] = &include!(concat!(env!("OUT_DIR"), "/constants.rs"));
 
-/// The object with the offsets of this kernel and this configuration.
+/// The object with these offsets and this configuration.
 pub(super) fn object(offsets: &Offsets, config: &ProbeConfig) -> Result<Vec<u8>, AttachError> {
     let mut object = OBJECT.to_vec();
     let words: Vec<u32> = words(config, offsets).collect();

@@ -51,7 +51,7 @@ impl Stream {
             self.lost(Kind::Exit, exits, out);
         }
         if let Some(total) = count.missed_failed {
-            // These losses belong to no call in particular, so the first call's account has them.
+            // These losses belong to no call in particular, so the first call's ledger has them.
             let failed = self.failed[0].count(Place::NONE, total, now);
             self.lost(Kind::ExecFailed, failed, out);
         }

@@ -88,7 +88,8 @@ fn the_operators_resources_have_the_same_content() {
     let relabelings = relabelings.as_array().unwrap();
     let (shared, names) = plain.split_at(relabelings.len());
     assert_eq!(relabelings, shared);
-    // The operator adds these itself (`generatePodMonitorConfig`, prometheus-operator).
+    // The operator itself adds the labels of the remaining rules (`generatePodMonitorConfig`,
+    // prometheus-operator).
     let added: Vec<&Json> = names.iter().map(|rule| &rule["targetLabel"]).collect();
     assert_eq!(added, ["namespace", "pod", "container"]);
     assert_eq!(rule["apiVersion"], json!("monitoring.coreos.com/v1"));

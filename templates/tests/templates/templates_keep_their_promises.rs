@@ -133,8 +133,8 @@ fn exectrail_is_mounted_where_it_announces() {
             ("native_sidecar", native.into()),
             ("announce_with", "exectrail".into()),
         ]) {
-            // The container that fills the workspace's volume comes before the sidecar, which may
-            // be an init container too.
+            // `exectrail-install` puts exectrail into a volume that the workspace mounts. This
+            // container comes before the sidecar, which may be an init container too.
             assert_eq!(containers(&pod, "initContainers")[0], "exectrail-install");
             let installer = container(&pod, "exectrail-install");
             assert_eq!(installer["args"], json!(["install", "/opt/exectrail"]));

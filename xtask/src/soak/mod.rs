@@ -59,7 +59,7 @@ pub(crate) struct Args {
 const FLAT: u64 = 1 << 20;
 /// Interval of progress messages and memory measurements.
 const EVERY: Duration = Duration::from_secs(5);
-/// Interval of checks for the end of a program.
+/// Interval at which a loop checks whether its wait is over.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// `cargo xtask soak`.
@@ -191,8 +191,8 @@ fn panicked(_: Box<dyn std::any::Any + Send>) -> anyhow::Error {
     anyhow::anyhow!("a thread of the soak panicked")
 }
 
-/// Stops exectrail in the middle; returns how many programs were executed meanwhile. Sets the total
-/// number of programs.
+/// Stops exectrail in the middle, and lets it continue. Sets the goal of `progress`. Returns the
+/// number of programs that were executed by workspaces which ended during the stop.
 fn stop(args: &Args, exectrail: Process, progress: &Progress) -> Result<u64> {
     let part = args.execs / 4;
     let wait_while = |condition: &dyn Fn() -> bool| {

@@ -36,8 +36,8 @@ fn the_deepest_namespace_is_traced() {
     let pod = Pod::new();
     let sidecar = pod.sidecar(&[]);
     let workspace = pod.workspace();
-    // The deepest namespace is 32 levels below the init namespace (MAX_PID_NS_LEVEL); the workspace
-    // is the first of these levels.
+    // The deepest namespace is 32 levels below the init PID namespace (MAX_PID_NS_LEVEL). The
+    // workspace is the first of these levels.
     let mut command = Vec::new();
     for _ in 0..31 {
         command.extend(["unshare", "--pid", "--fork", "--"]);

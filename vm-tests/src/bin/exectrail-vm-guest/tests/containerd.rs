@@ -244,7 +244,7 @@ fn containerds_log_has_every_line_whole(plan: &Plan, _: &Report) -> Result<()> {
         ensure!(argv(long) == command, "the long argv is not the one given");
         ensure!(
             lines.iter().filter(|line| msg(line) == "exec_argv").count() == 0,
-            "further lines are left"
+            "exec_argv lines continue no exec"
         );
         Ok(())
     })
