@@ -208,6 +208,16 @@ pub struct Controllers {
     pub memory: Option<u32>,
 }
 
+/// What was found in one of several structs of the same name.
+struct Candidate {
+    /// The offsets, with those of all earlier structs.
+    offsets: Offsets,
+    /// The required members that it lacks.
+    missing: Vec<Missing>,
+    /// As in [`Resolved::spellings`].
+    spellings: Vec<(&'static str, &'static str)>,
+}
+
 /// Looks up everything the probes need in the bytes of `/sys/kernel/btf/vmlinux`.
 ///
 /// # Errors
@@ -250,31 +260,35 @@ pub fn resolve(bytes: &[u8]) -> Result<Resolved, BtfError> {
         let wanted = || FIELDS.iter().filter(|field| field.strukt == strukt);
         // Of several structs of this name, this takes the one that lacks the fewest required
         // members; the first one if several lack equally few.
-        let mut best: Option<(Offsets, Vec<Missing>)> = None;
+        let mut best: Option<Candidate> = None;
         for id in ids {
-            let mut found = offsets;
-            let mut lacking = Vec::new();
+            let mut found = Candidate {
+                offsets,
+                missing: Vec::new(),
+                spellings: Vec::new(),
+            };
             for field in wanted() {
                 match look_up(&btf, id, field)? {
                     Ok((value, spelling)) => {
-                        (field.set)(&mut found, value);
-                        spellings.extend(spelling.map(|name| (strukt, name)));
+                        (field.set)(&mut found.offsets, value);
+                        found.spellings.extend(spelling.map(|name| (strukt, name)));
                     }
-                    Err(_) if field.optional => (field.set)(&mut found, ABSENT),
-                    Err(lack) => lacking.push(lack),
+                    Err(_) if field.optional => (field.set)(&mut found.offsets, ABSENT),
+                    Err(lack) => found.missing.push(lack),
                 }
             }
             if best
                 .as_ref()
-                .is_none_or(|(_, least)| lacking.len() < least.len())
+                .is_none_or(|best| found.missing.len() < best.missing.len())
             {
-                best = Some((found, lacking));
+                best = Some(found);
             }
         }
         match best {
-            Some((found, lacking)) => {
-                offsets = found;
-                missing.extend(lacking);
+            Some(found) => {
+                offsets = found.offsets;
+                missing.extend(found.missing);
+                spellings.extend(found.spellings);
             }
             None => {
                 for field in wanted().filter(|field| field.optional) {

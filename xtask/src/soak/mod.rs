@@ -129,7 +129,8 @@ pub(crate) fn command(args: &Args) -> Result<()> {
     )?;
     if args.stop > 0 {
         println!(
-            "exectrail was stopped for {} s, while {while_stopped} of these programs were executed",
+            "exectrail was stopped for {} s; the workspaces that ended during this time executed \
+             {while_stopped} of these programs",
             args.stop
         );
     }
