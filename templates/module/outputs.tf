@@ -101,8 +101,8 @@ output "volume_mounts" {
 
 output "fit_nodes" {
   description = <<-EOT
-    Labels of the nodes on which exectrail can trace, where templates/node-check labels them: for
-    the node_selector of the pod.
+    For the node_selector of the pod: the label that templates/node-check puts on nodes on which
+    exectrail can trace.
   EOT
   value       = { "exectrail.feature.node.kubernetes.io/fit" = "true" }
 }

@@ -99,12 +99,12 @@ fn keyword_holds(
                 conforms(value, rule, root, &at)
             })
         }
-        // An object with arbitrary keys: each value conforms to this schema. With `false` there is
-        // nothing to check here, because `properties` refuses other keys.
+        // An object with arbitrary keys: each value conforms to this schema.
         "additionalProperties" if rule.is_object() => {
             let mut keys = value.as_object().into_iter().flatten();
             keys.try_for_each(|(name, value)| conforms(value, rule, root, &format!("{at}.{name}")))
         }
+        // `properties` refuses other keys, so `false` needs no check.
         "additionalProperties" => ensure(rule == false, at, || {
             "`additionalProperties` is neither a schema nor `false`".to_owned()
         }),

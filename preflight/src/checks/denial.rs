@@ -12,8 +12,8 @@ use crate::report::{Check, Id, Verdict};
 pub(super) struct Denial {
     /// ENOSYS: the system call does not exist.
     no_call: bool,
-    /// EACCES: only the verifier and security modules answer bpf(2) with it, unless a seccomp
-    /// filter was made to.
+    /// EACCES: only the verifier and security modules answer bpf(2) with it. The exception is a
+    /// seccomp filter that is set to answer with EACCES.
     access: bool,
     /// EPERM: capabilities, a seccomp filter, or a security module.
     permission: bool,

@@ -1,5 +1,5 @@
-//! Kata Containers. preflight recognizes them by any of these, which their runtime passes to the
-//! guest:
+//! Kata Containers. Kata's runtime passes these values to the guest, and preflight recognizes Kata
+//! by any of them:
 //! - words of the kernel's command line: `systemd.unit=kata-containers.target`, settings of the
 //!   agent;
 //! - the share `kataShared`.

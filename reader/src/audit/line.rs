@@ -188,7 +188,7 @@ impl Event {
 }
 
 impl Fields<'_> {
-    /// The labels in the bytes of the line; empty if the line has none.
+    /// The labels as the line has them, byte for byte; empty if the line has none.
     pub(super) fn labels(&self) -> &str {
         self.labels.map_or("", RawValue::get)
     }

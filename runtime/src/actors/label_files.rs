@@ -41,7 +41,7 @@ pub(crate) struct LabelFiles {
     failure: Option<String>,
     /// The failure that was reported last; `None` once the files can be used again.
     reported: Option<String>,
-    /// Whether the diagnostics have a failure whose end they do not have.
+    /// Whether the diagnostics have a line about a failure, but none yet about the failure's end.
     is_logged: bool,
     reports: LineLimit,
     looking: Option<SpawnHandle>,

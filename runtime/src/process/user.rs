@@ -11,7 +11,7 @@ use super::accounts::{self, Account};
 /// does not run under sudo, so these variables are removed.
 const SUDO: [&str; 4] = ["SUDO_USER", "SUDO_UID", "SUDO_GID", "SUDO_COMMAND"];
 
-/// Why the command cannot run as that user.
+/// Why the command cannot run as another user.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UserError {
     #[error("there is no user {name:?} (--user)")]

@@ -52,8 +52,8 @@ struct Scan<'a, 's> {
     covered: usize,
     /// End of the last token.
     token: usize,
-    /// The last sequence of characters of a JSON Web Token: its end, and its second-last dot (0 if
-    /// there is none).
+    /// The last sequence of characters that a JSON Web Token can have: the end of the sequence, and
+    /// its second-last dot (0 if there is none).
     run: Option<(usize, usize)>,
     expected: Option<Expected>,
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Period of writing the state without a change. If this run is killed, the next run does not know
-/// when. It takes the time of the last such write, or of a later change, as the end of this run.
+/// when. It takes the saved [`Keeper::until`] as the end of this run.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// A failure is logged at most once in this time.
@@ -29,8 +29,8 @@ pub(crate) struct Keeper {
     file: StateFile,
     heartbeat: Duration,
     saved: BTreeSet<NsId>,
-    /// When [`Self::until`] was last saved with the time of that moment. A checkpoint saves an
-    /// earlier time again.
+    /// When [`Self::keep`] last saved the state. A write for a checkpoint does not count, because
+    /// it does not renew [`Self::until`].
     kept_at: Option<Instant>,
     /// Time until which the targets were recorded, as saved: boot clock, nanoseconds.
     until: u64,
@@ -52,8 +52,8 @@ impl Keeper {
         }
     }
 
-    /// Writes the state if `targets` have changed since the last write, or if this last wrote it at
-    /// least [`HEARTBEAT`] ago.
+    /// Writes the state if `targets` have changed since the last write, or if the last write by
+    /// this function was at least [`HEARTBEAT`] ago.
     pub(crate) fn keep(&mut self, targets: impl Iterator<Item = NsId>) {
         let targets: BTreeSet<NsId> = targets.collect();
         let is_due = self

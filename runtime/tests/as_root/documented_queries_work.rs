@@ -218,7 +218,10 @@ fn every_shell_block_answers_its_question() {
     let unshare = below.iter().position(|line| line.starts_with("unshare "));
     assert_eq!(below[unshare.unwrap() + 1], "  id -g");
 
-    assert_eq!(ask("In containers that the developer started"), "id -g\n");
+    assert_eq!(
+        ask("Execs in containers that the developer started"),
+        "id -g\n"
+    );
 
     let cut: Value = serde_json::from_str(&ask("Arguments that were cut")).unwrap();
     let true_length = "/bin/echo".len() + 1 + 100_000 + 1;

@@ -130,7 +130,8 @@ fn capabilities_that_an_exec_gave_are_listed() {
     let sidecar = pod.sidecar(&[]);
     let workspace = pod.workspace();
     for program in [&with, &root, &plain] {
-        // setpriv(1) would keep the capabilities up to the exec, and the exec would gain none.
+        // `os.setuid` drops the capabilities before the exec. setpriv(1) would keep them up to the
+        // exec, so the exec would gain none.
         let program = program.display();
         let python = format!(
             "import os; os.setgid(1000); os.setuid(1000); os.execv(\"{program}\", [\"{program}\"])"

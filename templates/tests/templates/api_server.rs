@@ -244,7 +244,7 @@ impl Complaints {
                     self.add(&path, "is there twice");
                 }
                 self.container(&path, container, init, &volumes);
-                self.user(&path, container, pod);
+                self.security_context(&path, container, pod);
             }
         }
     }
@@ -315,7 +315,7 @@ impl Complaints {
 
     /// Checks a security context: fields that cannot be combined (by the API server's validation,
     /// and by the kubelet's `verifyRunAsNonRoot`), and the names of capabilities.
-    fn user(&mut self, path: &str, container: &Json, pod: &Json) {
+    fn security_context(&mut self, path: &str, container: &Json, pod: &Json) {
         let own = &container["securityContext"];
         let effective = |field: &str| match &own[field] {
             Json::Null => pod["securityContext"][field].clone(),

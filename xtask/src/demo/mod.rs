@@ -1,7 +1,7 @@
 //! The demo of `cargo xtask run`: a workspace in a pod made of namespaces.
 //!
 //! As in a pod, a network namespace holds two containers, each with its own PID namespace. One is
-//! exectrail. The other is a workspace whose init script announces itself with curl. The lines are
+//! exectrail. The other is a workspace, which its init script announces with curl. The lines are
 //! real: exectrail wrote them about programs that ran.
 
 use std::{collections::BTreeMap, path::Path, process::Stdio, thread, time::Duration};

@@ -77,8 +77,8 @@ pub(super) fn write(
     };
     let (before, behind) = text.split_at_checked(argv_at).unwrap_or((&text, &[]));
     line.extend_from_slice(before);
-    // If argv did not fit into `left` and cannot continue, the line says that argv is cut. So argv
-    // must not fit here either: this line also reserves LEAST, as `left` did.
+    // If argv does not fit into `left` and cannot continue, `text` says that argv is cut. Then argv
+    // must not fit into `Lines::left` either, so LEAST is subtracted there, too.
     let reserved = if taken.is_none() && !can_continue {
         LEAST
     } else {
