@@ -4,6 +4,7 @@
 
 mod hostile_logs;
 mod keyboard;
+mod many_blocks;
 mod numbers;
 mod page;
 mod working_day;

@@ -2,8 +2,17 @@
 
 /** Maximum number of characters of the kept texts. */
 const KEPT = 96e6;
+/** Maximum number of kept blocks whose text is divided into lines. */
+const KEPT_LINES = 8;
+/** Maximum number of rows whose text is kept: more than any screen shows. */
+const KEPT_ROWS = 4096;
 /** Maximum number of kept blocks of details. */
 const KEPT_DETAILS = 4;
+
+/** Removes the entry that was added first, if there are more than `most`. */
+function limit(map, most) {
+  if (map.size > most) map.delete(map.keys().next().value);
+}
 
 class Blocks {
   constructor(begins, count) {
@@ -12,6 +21,10 @@ class Blocks {
     /** Texts by number of the block, in the order in which they were last asked for. */
     this.texts = new Map();
     this.lines = new Map();
+    /** Texts by row, in the order in which they were last asked for. */
+    this.rows = new Map();
+    /** The rows that wait for a block, by its number. */
+    this.waiting = new Map();
     this.details = new Map();
     this.characters = 0;
     this.onLoad = () => {};
@@ -56,23 +69,45 @@ class Blocks {
 
   /** The text of a row. If it is not loaded yet, returns undefined, and calls `onLoad` later. */
   text(row) {
+    const known = this.rows.get(row);
+    if (known !== undefined) {
+      this.rows.delete(row);
+      this.rows.set(row, known);
+      return known;
+    }
     const block = this.blockOf(row);
-    let lines = this.lines.get(block);
-    if (!lines) {
-      if (!this.lines.has(block)) {
-        this.lines.set(block, null);
-        this.textOf(block).then((text) => {
-          this.lines.set(block, text.split("\n"));
-          if (this.lines.size > 32) this.lines.delete(this.lines.keys().next().value);
-          this.onLoad();
-        }).catch((error) => {
-          this.lines.delete(block);
-          failed(error);
-        });
-      }
+    const lines = this.lines.get(block);
+    if (lines) return this.keep(row, lines[row - this.begins[block]]);
+    const waiting = this.waiting.get(block);
+    if (waiting) {
+      waiting.add(row);
       return undefined;
     }
-    return JSON.parse(`"${lines[row - this.begins[block]] ?? ""}"`);
+    this.waiting.set(block, new Set([row]));
+    this.load(block).catch(failed);
+    return undefined;
+  }
+
+  /** Loads the texts of the rows that wait for a block. */
+  async load(block) {
+    try {
+      const lines = (await this.textOf(block)).split("\n");
+      this.lines.set(block, lines);
+      limit(this.lines, KEPT_LINES);
+      // A screen can show rows of more blocks than are kept. So the texts of rows are kept, too.
+      for (const row of this.waiting.get(block)) this.keep(row, lines[row - this.begins[block]]);
+    } finally {
+      this.waiting.delete(block);
+    }
+    this.onLoad();
+  }
+
+  /** Keeps the text of a row, whose line of the block is JSON without quotes. */
+  keep(row, line) {
+    const text = JSON.parse(`"${line ?? ""}"`);
+    this.rows.set(row, text);
+    limit(this.rows, KEPT_ROWS);
+    return text;
   }
 
   /** All keys of a row, with their JSON. */
@@ -83,7 +118,7 @@ class Blocks {
       const lines = decoder.decode(await part(`d${block}`, true)).split("\n");
       known = { keys: JSON.parse(lines[0]), lines };
       this.details.set(block, known);
-      if (this.details.size > KEPT_DETAILS) this.details.delete(this.details.keys().next().value);
+      limit(this.details, KEPT_DETAILS);
     }
     const rows = this.rowsOf(block);
     const found = new Map();
