@@ -153,8 +153,8 @@ fn in_extent(map: KernelPtr, index: u32, extents: u32, id: u32, otherwise: u64) 
     select(hit, u64::from(first.wrapping_add(within)), otherwise)
 }
 
-/// The process id of `task` in the namespace at depth `level`, its own or one above it; 0 if its
-/// own is less deep.
+/// The process id of `task` in the PID namespace at depth `level`: the task's own, or one above it.
+/// 0 if the task's own PID namespace is less deep than `level`.
 ///
 /// Read by helper: `numbers` is indexed by depth, and the verifier accepts no load at a variable
 /// offset from a BTF pointer. The helper that [`ns_tgid`] uses for the current task takes 100 ns

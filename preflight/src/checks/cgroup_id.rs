@@ -1,6 +1,6 @@
 //! Which cgroup the log's key `cgroup_id` names on this node.
 //!
-//! This never makes a node unfit. If there is no id, the summary says so.
+//! A missing id never makes a node unfit, but the summary says that `cgroup_id` is null.
 
 use super::node::Node;
 use crate::cgroup_hierarchy::Hierarchy;

@@ -93,7 +93,7 @@ pub(super) fn check(node: &Node<'_>) -> Check {
             Verdict::Unmet,
             format_args!(
                 "the limit is {} MiB, but a ring buffer of {} MiB, argv of up to {} KiB, \
-                 and the process while it starts need {} MiB",
+                 and the process need {} MiB",
                 limit.bytes >> 20,
                 ring >> 20,
                 node.options.max_argv_bytes >> 10,

@@ -218,8 +218,8 @@ fn describe_files(text: &mut String, report: &Report, files: &[FileLines]) {
     if faults.any(is_order) {
         text.push_str(
             "files are read in the given order, and a pattern such as *.log sorts them by name; \
-             the oldest of a log must come first. The files of a directory are read in that \
-             order\n",
+             the oldest of a log must come first. If a directory is given, its files are read \
+             oldest first\n",
         );
     }
 }

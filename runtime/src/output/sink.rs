@@ -138,7 +138,7 @@ impl Sink {
                 Ok(0) => ErrorKind::WriteZero.into(),
                 Ok(bytes) => {
                     written += bytes;
-                    // With such a slow reader, the rest would take too long.
+                    // The reader takes the lines so slowly that the rest would take too long.
                     if self.give_up.is_now() && written < lines.len() {
                         return Err(self.given_up(written));
                     }
@@ -148,7 +148,7 @@ impl Sink {
             };
             match error.kind() {
                 ErrorKind::Interrupted => continue,
-                // The wait for room has already taken time.
+                // `Outlet::write` has already waited for room.
                 ErrorKind::WouldBlock => {}
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                     if !reported {

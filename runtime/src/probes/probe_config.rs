@@ -104,8 +104,10 @@ fn hierarchy(process: &Process, kernel: &Kernel) -> (u32, u32) {
 /// On x86-64 that is a page below 2^47 or, with five levels of page tables (`la57`), 2^56
 /// (`task_size_max`, arch/x86/include/asm/page_64.h). On arm64 it is the size of the address space
 /// that programs have by default (`DEFAULT_MAP_WINDOW_64`, arch/arm64/include/asm/processor.h).
-/// Every stack is in the upper half of that space. With a wrong value the probes could read nothing
-/// there, and the lines would show that.
+/// Every stack is in the upper half of that space. So the size is the end of exectrail's own stack,
+/// rounded up to a power of two.
+///
+/// With a wrong value the probes cannot read new programs' stacks, and the lines show that.
 fn stack_top(process: &Process) -> u64 {
     if cfg!(target_arch = "x86_64") {
         let bits = if has_la57() { 56 } else { 47 };

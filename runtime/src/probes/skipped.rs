@@ -31,9 +31,10 @@ impl Skipped {
 
     /// The number of skipped executions that no other lane caught.
     ///
-    /// The kernel counts a skipped execution before another lane catches the event. So this uses
-    /// the total of the previous reading: an event that was skipped by then is caught by now, or
-    /// never. If `last` is true, no reading follows, and this uses the present total.
+    /// The kernel counts a skipped execution before another lane catches the event. So the result
+    /// comes from the total of the previous reading: an event that was skipped by then is caught by
+    /// now, or never. If `last` is true, no reading follows, and the result comes from the present
+    /// total.
     pub(super) fn missed(&mut self, caught: u64, last: bool) -> Option<u64> {
         let now = skipped(&self.program)?;
         let settled = if last { now } else { self.before };

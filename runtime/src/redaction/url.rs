@@ -30,7 +30,7 @@ impl Urls {
         let colon = authority.iter().position(|byte| *byte == b':');
         let end = match strict {
             Some(end) => from + end,
-            // The end, with the `@`, is missing.
+            // The text is cut inside the authority, perhaps before an `@`.
             None if cut && after.is_empty() => text.len(),
             None => {
                 // A port follows the colon, or a password with a slash in it.

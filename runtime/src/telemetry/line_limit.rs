@@ -1,6 +1,6 @@
 //! Limits how often messages of a kind are written, and counts those that are not. The module that
-//! makes the messages sets the numbers, for example `stream/workspace.rs` for lines of the stream,
-//! and `actors/tracer.rs` for diagnostics.
+//! makes the messages sets `burst` and `period`, for example `stream/workspace.rs` for lines of the
+//! stream, and `actors/tracer.rs` for diagnostics.
 
 use std::time::{Duration, Instant};
 

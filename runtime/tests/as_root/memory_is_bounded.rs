@@ -41,7 +41,7 @@ fn killed(cgroup: &MemoryCgroup) -> u64 {
 
 /// The number of MiB that a refusal asks for.
 fn needed(said: &str) -> u64 {
-    said.split_once("while it starts need ")
+    said.split_once("and the process need ")
         .and_then(|(_, rest)| rest.split(' ').next()?.parse().ok())
         .unwrap_or_else(|| panic!("it does not say what it takes: {said}"))
 }

@@ -23,8 +23,8 @@ impl Destination {
         format!("{}:{}", self.repository, self.tag)
     }
 
-    /// Whether the registry is on this machine. The client connects to such a registry without TLS,
-    /// as docker does.
+    /// Whether the registry is on this machine. The client accepts such a registry without TLS, as
+    /// docker does.
     pub(super) fn is_local(&self) -> bool {
         let registry = self.repository.split('/').next().unwrap_or_default();
         registry.starts_with("127.") || registry.split(':').next() == Some("localhost")

@@ -28,13 +28,15 @@ pub(super) fn with_version(text: &str, old: &str, new: &str) -> String {
     packages.join("[[package]]\n")
 }
 
-/// Fails if cargo refuses a lock file below `root`, but accepts the lock file of the commit before.
+/// Fails if cargo refuses a lock file below `root`, but accepts this workspace's unchanged lock
+/// file.
 pub(super) fn ensure_accepted(root: &Path) -> Result<()> {
     for manifest in ["Cargo.toml", fuzz::MANIFEST] {
         let Err(error) = accepted_by_cargo(root, manifest) else {
             continue;
         };
-        // On a machine that has never built this workspace, cargo has no index to check with.
+        // On a machine that has never built this workspace, cargo has no index. Then it refuses the
+        // unchanged lock file too.
         if accepted_by_cargo(workspace::root(), manifest).is_ok() {
             return Err(error.context(format!(
                 "the lock file of {manifest} does not fit the new version"

@@ -26,7 +26,7 @@ function button(text, onClick, className) {
   return made;
 }
 
-/** Appends text, and marks escapes, so that they differ from the same characters in the text. */
+/** Appends text, and marks escapes: the text itself can contain characters such as `\u{200b}`. */
 function appendExact(parent, text) {
   let from = 0;
   for (const match of text.matchAll(UNSEEN)) {

@@ -101,7 +101,7 @@ fn a_workspace_of_an_earlier_run_is_named_at_its_next_exec() {
     stream.begin(&beginning, &mut out);
     stream.targets(&[known(60, 500), known(61, 600)], &mut out);
     stream.record(&exec(0, 0, 0, b"a\0", 2), &mut out).unwrap();
-    // The other number now belongs to another namespace.
+    // The number 61 now belongs to another namespace.
     stream.registered(&known(61, 950), Found::Announcement, &mut out);
     let lines = lines(&out);
     assert_eq!(lines[0]["fields"]["previous_run"]["run"], "one");

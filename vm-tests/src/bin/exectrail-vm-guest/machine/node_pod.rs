@@ -235,7 +235,8 @@ impl Drop for NodePod {
             Made::InOrder(containers) => {
                 let mut arguments = vec!["rm", "-f"];
                 if !self.engine.is_docker() {
-                    // docker's `rm -f` does not wait, so it needs no such flag.
+                    // Without this flag, podman's `rm -f` gives containers time to end.
+                    // docker's `rm -f` gives them none.
                     arguments.extend(["-t", "0"]);
                 }
                 arguments.extend(containers.iter().rev().map(String::as_str));
