@@ -86,23 +86,27 @@ pub(super) fn check(node: &Node<'_>) -> Check {
         0
     };
     let needed = maps.saturating_add(process(node));
+    let (of_ring, or_ring) = if is_charged {
+        let of_ring = format!("a ring buffer of {} MiB, ", ring >> 20);
+        (of_ring, "--ring-bytes or ")
+    } else {
+        (String::new(), "")
+    };
     let limited = least.as_ref().filter(|limit| limit.bytes < UNLIMITED);
     let mut check = match limited {
         Some(limit) if limit.bytes < needed => Check::new(
             Id::Memory,
             Verdict::Unmet,
             format_args!(
-                "the limit is {} MiB, but a ring buffer of {} MiB, argv of up to {} KiB, \
-                 and the process need {} MiB",
+                "the limit is {} MiB, but {of_ring}argv of up to {} KiB, and the process need {} MiB",
                 limit.bytes >> 20,
-                ring >> 20,
                 node.options.max_argv_bytes >> 10,
                 needed.div_ceil(1 << 20)
             ),
         )
         .remedy(format_args!(
-            "set the container's resources.limits.memory to {}Mi or more, or lower --ring-bytes \
-            or --max-argv-bytes",
+            "set the container's resources.limits.memory to {}Mi or more, or lower {or_ring}\
+             --max-argv-bytes",
             needed.div_ceil(1 << 20)
         )),
         _ if !unreadable.is_empty() => Check::new(

@@ -56,6 +56,8 @@ fn memory_limits_of_both_cgroup_versions() {
     let old = |limit: u64| v2(&limit.to_string()).release("5.10.0");
     assert_eq!(verdict(&old(process), Id::Memory), Fit);
     assert_eq!(verdict(&old(process - 1), Id::Memory), Unmet);
+    let unmet = evidence(&old(process - 1).run(), Id::Memory);
+    assert!(!unmet.contains("ring buffer"), "{unmet}");
     let with_huge_ring = |mut node: Node| {
         node.options.ring_bytes = u64::MAX;
         verdict(&node, Id::Memory)

@@ -10,6 +10,7 @@ use crate::{
     labels::Labels,
     record::{Event, Record},
     shown::push_escaped,
+    width::columns,
 };
 
 /// A column.
@@ -127,8 +128,7 @@ impl Row {
                 self.line.push_str(&self.value);
             }
             if at < last {
-                let length = self.value.chars().count();
-                let blanks = column.width().saturating_sub(length) + 1;
+                let blanks = column.width().saturating_sub(columns(&self.value)) + 1;
                 self.line.extend(std::iter::repeat_n(' ', blanks));
             }
         }

@@ -249,3 +249,21 @@ fn filters_that_choose_nothing_are_named() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("is not before --until"), "{said}");
 }
+
+#[test]
+fn characters_of_two_columns_shift_nothing() {
+    let directory = TempDir::new().unwrap();
+    let execs = ["robin", "工作"].map(|user| exec(1, user, (1, 2), &["x"], ""));
+    let log = file(directory.path(), "log", execs.join("\n").as_bytes());
+    let shown = output_of(&["show", "--columns", "user,pid"], &[&log]);
+    let before_pid = |line: &str| {
+        let (before, _) = line.rsplit_once('1').unwrap();
+        before
+            .chars()
+            .map(|c| if c.is_ascii() { 1 } else { 2 })
+            .sum()
+    };
+    let columns: Vec<usize> = shown.lines().map(before_pid).collect();
+    assert_eq!(columns.len(), 2, "{shown}");
+    assert_eq!(columns[0], columns[1], "{shown}");
+}

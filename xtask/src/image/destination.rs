@@ -1,5 +1,6 @@
 //! The destination of a pushed image: a name with its registry and its tag.
 
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use anyhow::{Error, Result, ensure};
@@ -27,7 +28,8 @@ impl Destination {
     /// docker does.
     pub(super) fn is_local(&self) -> bool {
         let registry = self.repository.split('/').next().unwrap_or_default();
-        registry.starts_with("127.") || registry.split(':').next() == Some("localhost")
+        let host = registry.split(':').next().unwrap_or_default();
+        host == "localhost" || host.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback())
     }
 }
 
@@ -72,6 +74,7 @@ mod tests {
             ("registry.example.com/exectrail:1.2.3", false),
             ("registry.example.com:5000/team/exectrail:1", false),
             ("127.0.0.1:5000/exectrail:1", true),
+            ("127.example.com/exectrail:1", false),
             ("localhost/exectrail:1", true),
             ("localhost:5000/a/b:1", true),
         ] {
