@@ -209,11 +209,9 @@ impl Bench<'_> {
         for (pause, count) in counts {
             let cpu = process_usage::cpu(&running.family);
             let start = Instant::now();
-            let mut command = self.workload.command(Place::Pod(&self.pod));
-            command
-                .args(["exec", &count.to_string(), &pause.to_string()])
-                .args([&*noop, "1"]);
-            command.output()?;
+            let rest = [&pause.to_string(), &*noop, "1"];
+            self.workload
+                .run(Place::Pod(&self.pod), "exec", count, &rest)?;
             let took = start.elapsed().as_secs_f64();
             sleep(Duration::from_millis(200));
             let spent = (process_usage::cpu(&running.family) - cpu) / 1e3;
