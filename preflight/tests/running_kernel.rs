@@ -76,7 +76,8 @@ fn offsets_agree(path: &str, bytes: Vec<u8>) {
     let mut compared = 0;
     for (strukt, member, value) in offsets::named(&resolved.offsets) {
         compared += 1;
-        // Kernels differ in a few fields: if a field is absent, none of these paths may exist.
+        // Kernels differ in a few fields. If a kernel lacks a field, the other reader must find
+        // none of the field's paths.
         let paths: Vec<&str> = member
             .into_iter()
             .flat_map(|paths| paths.split('|'))

@@ -88,7 +88,7 @@ enum Command {
     /// KVM, and 45 with `--full`.
     Vm(vm::Args),
 
-    /// Test the deployment templates, or print the manifests that one makes
+    /// Test the deployment templates, or print the manifests that a template makes
     ///
     /// The templates are evaluated without Terraform. If terraform or tofu is installed, the
     /// command also checks the format, and compares the values with Terraform's. If it can fetch

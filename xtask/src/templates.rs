@@ -1,4 +1,5 @@
-//! `cargo xtask templates`: tests the deployment templates, or prints the manifests that one makes.
+//! `cargo xtask templates`: tests the deployment templates, or prints the manifests that a template
+//! makes.
 
 use std::fs;
 use std::path::Path;

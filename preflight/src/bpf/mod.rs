@@ -15,7 +15,7 @@ use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 
 use code::Code;
-use refusal::verdict_of;
+use refusal::reason_in;
 
 pub(crate) use refusal::Refused;
 pub use refusal::verifier_reason;
@@ -244,7 +244,7 @@ impl Program {
             Ok(_) => Ok(()),
             Err(error) => Err(Refused {
                 error,
-                log: verdict_of(&log),
+                log: reason_in(&log),
             }),
         }
     }

@@ -23,7 +23,7 @@ impl Refused {
 }
 
 /// The reason in a verifier log, which ends at the first NUL.
-pub(super) fn verdict_of(log: &[u8]) -> String {
+pub(super) fn reason_in(log: &[u8]) -> String {
     let text = log.split(|&byte| byte == 0).next().unwrap_or_default();
     verifier_reason(&String::from_utf8_lossy(text)).to_owned()
 }
@@ -72,13 +72,13 @@ mod tests {
     }
 
     #[test]
-    fn the_verifiers_verdict_precedes_the_statistics() {
+    fn the_verifiers_reason_precedes_the_statistics() {
         let log = b"0: (85) call bpf_probe_read_kernel#113\n\
             program of this type cannot use helper bpf_probe_read_kernel#113\n\
             processed 4 insns (limit 1000000) max_states_per_insn 0\n\0\0rest";
         let refused = Refused {
             error: io::Error::from_raw_os_error(22),
-            log: verdict_of(log),
+            log: reason_in(log),
         };
         assert!(refused.lacks_helper());
         assert_eq!(
@@ -86,7 +86,7 @@ mod tests {
             "Invalid argument (os error 22): \
              program of this type cannot use helper bpf_probe_read_kernel#113"
         );
-        assert_eq!(verdict_of(&[0xff; 64]).chars().count(), 64);
-        assert_eq!(verdict_of(b""), "");
+        assert_eq!(reason_in(&[0xff; 64]).chars().count(), 64);
+        assert_eq!(reason_in(b""), "");
     }
 }

@@ -70,7 +70,7 @@ impl SecurityLabel {
                     && !label.ends_with("(complain)")
                     && !label.ends_with("(unconfined)")
             }
-            // SELinux's label before a policy is loaded.
+            // `kernel` is SELinux's label before a policy is loaded.
             Module::Other => label != "kernel",
         };
         confines.then_some(module)

@@ -86,7 +86,7 @@ fn the_init_address_is_bound_and_let_go() {
 #[test]
 fn a_cgroup_id_that_will_be_null_is_reported() {
     let report = Node::fit().run();
-    // The types of this node have no cgroups.
+    // The BTF of this node has no types of cgroups.
     assert!(evidence(&report, Id::Scope).contains("cgroup_id: null"));
     let scope = check(&report, Id::Scope);
     assert_eq!(scope.verdict, Fit);

@@ -42,7 +42,7 @@ fn every_block_of_the_page_runs_and_a_second_delivery_changes_nothing() {
     );
     let containers = "SELECT DISTINCT container_id, nested_container_id FROM exectrail.execs";
     assert_eq!(ask(&place, containers), "0123456789ab\tcdef01234567\n");
-    // The column `text` has whole lines of other kinds.
+    // The column `text` has the whole line, if the line is not an event's.
     let text = "SELECT text FROM exectrail.lines WHERE msg = 'suppressed' LIMIT 1";
     let line = ask(&place, text);
     assert!(

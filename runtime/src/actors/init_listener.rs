@@ -93,8 +93,8 @@ impl Handler<Close> for InitListener {
 
 /// Serves one request of a client. A request that is not valid HTTP may get no answer.
 ///
-/// Only the arrival of the head and of the body has a time limit here. Needs a runtime with timers;
-/// with [`Answer::Ask`], also an actix system.
+/// This function limits only the time in which the head and the body arrive. Needs a runtime with
+/// timers; with [`Answer::Ask`], also an actix system.
 pub async fn serve<S>(stream: S, answer: Answer)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,

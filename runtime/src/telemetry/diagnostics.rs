@@ -59,7 +59,8 @@ impl Lines {
                         lines = dropped,
                         "diagnostics were dropped: standard error had no room"
                     );
-                    // If there was no room for this line, either, the next one counts them again.
+                    // If standard error had no room for this warning, the next warning includes the
+                    // number.
                     if self.dropped.load(Ordering::Relaxed) > 0 {
                         self.dropped.fetch_add(dropped, Ordering::Relaxed);
                     }

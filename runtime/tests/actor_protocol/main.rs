@@ -58,8 +58,8 @@ fn explore(fault: Option<Fault>, conditions: Conditions) -> (Vec<&'static str>, 
 #[test]
 fn no_order_of_messages_breaks_a_promise() {
     for (discovery, sink_may_fail) in [(false, false), (true, false), (false, true), (true, true)] {
-        // `taken` allows that the address is freed at once, and `may_time_out` allows that the
-        // timeout never expires.
+        // Two conditions are always true, because they include the other case: with `taken` the
+        // address may be freed at once, and with `may_time_out` the time need not run out.
         let conditions = Conditions {
             discovery,
             sink_may_fail,

@@ -93,7 +93,8 @@ impl Model for Protocol {
         if !state.stop {
             actions.push(Action::Signal);
         }
-        // With this fault, the start ends only when the address is bound, not at the first answer.
+        // With `BindsBeforeAttaching`, the start ends when the address is bound. Otherwise it ends
+        // when the listener has answered `Open`.
         let waits = self.has(Fault::BindsBeforeAttaching) && !state.listening;
         if state.lifecycle == Lifecycle::AwaitsOpened && state.opened && !waits {
             actions.push(Action::Starts);

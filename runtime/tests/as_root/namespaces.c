@@ -10,9 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-int main(int count, char **args) {
-    if (count != 3) return 2;
-    for (int number = 0; number < atoi(args[1]); number++) {
+int main(int argc, char **argv) {
+    if (argc != 3) return 2;
+    for (int number = 0; number < atoi(argv[1]); number++) {
         int done[2];
         if (pipe(done)) return 1;
         pid_t first = syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
@@ -25,7 +25,7 @@ int main(int count, char **args) {
             char word[16];
             snprintf(word, sizeof word, "%d", number);
             if (fork() == 0) {
-                execl(args[2], "noop", word, NULL);
+                execl(argv[2], "noop", word, NULL);
                 _exit(1);
             }
             int status = 1;

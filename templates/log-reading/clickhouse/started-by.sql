@@ -1,5 +1,5 @@
--- What did this process start, and what did that start in turn? Parameters `workspace`, `pid` and
--- `start`, as in a line of the process. `start` is needed because process ids are used again.
+-- What did a process and its descendants start? Parameters `workspace`, `pid` and `start`, as in a
+-- line of the process. `start` is needed because process ids are used again.
 WITH RECURSIVE
     of_node AS (
         SELECT run FROM exectrail.runs

@@ -117,7 +117,7 @@ impl Scratch {
         Ok(scratch)
     }
 
-    /// Its directory.
+    /// The root of the work tree.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

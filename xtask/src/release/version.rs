@@ -53,7 +53,7 @@ pub(super) fn ensure_greater(new: &Version, old: &Version) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless `new` is in Cargo.toml already, and nothing has been released.
+/// Fails if `new` is not the version in Cargo.toml, or if a version has been released.
 pub(super) fn ensure_first(new: &Version, old: &Version, tags: &[String]) -> Result<()> {
     ensure!(
         new == old,

@@ -1,21 +1,22 @@
 // A list of any number of rows. Only the visible rows have elements.
 
 const ROW = 28;
-/** Height in pixels that all browsers can scroll. Taller lists are divided into pages. */
+/** Height in pixels that all browsers can scroll. A taller list has pages: see `pageSize`. */
 const TALLEST = 8e6;
 
 class Grid {
   /**
    * `options` has `id`, `label`, `role`, `columns`, `count()`, and `row(index)`, which returns
-   * `cells`, `className`, `level` and `isOpen`. A column has `name`, `width`, `className`, and
-   * `from`: the width of the list from which on the column is shown. `options` also has the
+   * `cells`, `className`, `level` and `isOpen`. A column has `name`, `width`, `className` and
+   * `from`. The column is shown if the list is at least `from` pixels wide. `options` also has the
    * callbacks `onMove(index)`, `onChoose(index)`, `onClick(index)` and `onToggle(index, isOpen)`.
    * `empty()` returns what is shown if the list has no row.
    */
   constructor(options) {
     this.options = options;
     this.active = 0;
-    // The position in the list that has the scroll position 0, in pixels: 0 in a list of one page.
+    // The position in the list, in pixels, that scroll position 0 stands for. It is 0 in a list
+    // that is not taller than `TALLEST`.
     this.shift = 0;
     // The scroll position that was drawn.
     this.before = 0;
@@ -95,8 +96,8 @@ class Grid {
   }
 
   /**
-   * The pages of a list: their size, their number, and by how much `shift` grows from one to the
-   * next. In a list that is not taller than `TALLEST`, it does not grow.
+   * The pages of a list: their `size`, their number, and `step`, by which `shift` grows from one
+   * page to the next. In a list that is not taller than `TALLEST`, `step` is 0.
    */
   pageSize() {
     const size = Math.min(this.height, TALLEST) / 100;

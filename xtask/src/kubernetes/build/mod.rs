@@ -1,7 +1,8 @@
 //! The programs of the node: Debian's packages, and Kubernetes built from Debian's source.
 //!
-//! The programs are kept in one directory. The directory's name has their versions, and a checksum
-//! of the packages and flags that they were made from. The directory appears whole or not at all.
+//! The programs are kept in one directory. The directory's name has the versions of Kubernetes and
+//! Go, and a checksum of the packages and flags that the programs were made from. The directory
+//! appears whole or not at all.
 
 mod fetch;
 mod go;
