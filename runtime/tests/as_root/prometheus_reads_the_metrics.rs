@@ -183,17 +183,13 @@ fn alerts_and_dashboard_work() {
     wait_for("a sidecar that does not answer", || {
         (!prometheus.query(down).is_empty()).then_some(())
     });
-    for alert in [
-        "ExectrailDown",
-        "ExectrailNotTracing",
-        "ExectrailLosesExecs",
-    ] {
+    for alert in ["ExectrailDown", "ExectrailLosesExecs"] {
         assert!(!is_active(alert), "{alert}");
     }
 
     let rules = prometheus.get("rules", "").unwrap();
     let rules = rules["groups"][0]["rules"].as_array().unwrap();
-    assert_eq!(rules.len(), 10);
+    assert_eq!(rules.len(), 9);
     for rule in rules {
         assert_eq!(rule["health"], "ok", "{rule}");
     }
