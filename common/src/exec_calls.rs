@@ -1,6 +1,6 @@
 //! The system calls that execute a program, and the registers with the addresses of the filename
-//! and of argv. The record of a failed exec needs both. `preflight/src/attach_points.rs` has the
-//! kernel's functions for these calls.
+//! and of argv. The program that records a failed exec reads the filename and argv at these
+//! addresses. `preflight/src/attach_points.rs` has the kernel's functions for these calls.
 //!
 //! At a system call, the kernel's function gets the caller's registers, `struct pt_regs`, as its
 //! only argument. Each architecture's ABI fixes what a register holds, so the offsets are

@@ -101,7 +101,8 @@ fn see_exec<const LANE: u32>(ctx: *mut c_void) -> i32 {
     }
     if lane.is_first(task, Event::Exec) {
         match scope::scope(task, lane, Event::Exec) {
-            // Usually `rename` has found the same, and has copied nothing.
+            // In a namespace that is dismissed, or in the init PID namespace, `rename` usually
+            // copies nothing, so there is nothing to release.
             Err(Outside::Dismissed) => {}
             Err(Outside::LookedUp) => early::release(task),
             Ok(scope) if rules::exclude(task, bprm, lane) || bucket::is_empty(scope.target) => {

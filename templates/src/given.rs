@@ -12,7 +12,7 @@ pub type Variables = BTreeMap<String, Value>;
 /// Input of an evaluation.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
-    /// Values of its variables.
+    /// Values of the configuration's variables.
     pub variables: Variables,
     /// Values from providers: attributes of data sources and resources, by address, such as
     /// `data.coder_workspace.me` or `coder_agent.main`.

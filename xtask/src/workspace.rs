@@ -1,4 +1,4 @@
-//! The workspace: its version, its directories, and the cache.
+//! The Cargo workspace: its version, its directories, and the cache.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use exectrail_testbed::cache;
 
-/// The version of the workspace, which all crates have.
+/// The version of the Cargo workspace, which all crates have.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Variable with the path of the repository, if this is not the repository that xtask was built in.

@@ -22,7 +22,8 @@ use crate::options::Options;
 use crate::report::{Kernel, Report};
 use crate::{field_report, files};
 
-/// Makes all checks. The content of the files cannot make it fail.
+/// Makes all checks. This function returns a report for any content of the files below
+/// `options.roots`.
 ///
 /// On a live system it makes a few small BPF maps and loads a few small programs. It attaches no
 /// program, and closes all maps and programs again. Before Linux 5.11 it first raises

@@ -13,8 +13,8 @@ use std::{
 
 use crate::cli::InstallArgs;
 
-/// The file of this program, which can be read even if the program's own path is not in this file
-/// system.
+/// The file of this program. The kernel opens it even if the program's path does not exist in this
+/// mount namespace.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 /// Name of the copy.
 const NAME: &str = "exectrail";

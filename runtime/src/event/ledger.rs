@@ -152,7 +152,7 @@ mod tests {
             let mut ledger = Ledger::default();
             let mut stats = BTreeMap::<Place, CpuStats>::new();
             let (mut received, mut reported) = (0, 0);
-            for (now, (cpu, lane, kept, heard)) in kept.iter().enumerate() {
+            for (now, (cpu, lane, kept, reads_counts)) in kept.iter().enumerate() {
                 let place = Place { cpu: *cpu, lane: *lane };
                 let own = stats.entry(place).or_default();
                 let seq = own.seen;
@@ -164,7 +164,7 @@ mod tests {
                     own.lost += 1;
                     own.last_lost = now as u64;
                 }
-                if *heard {
+                if *reads_counts {
                     let new = ledger.count(place, own.lost, own.last_lost);
                     reported += new.map_or(0, |loss| loss.count);
                 }

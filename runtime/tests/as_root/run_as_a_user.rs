@@ -75,7 +75,7 @@ fn who(machine: &Machine, sudo: Option<(&str, u32)>, user: &[&str]) -> String {
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn the_command_is_wholly_that_users() {
+fn the_command_runs_wholly_as_that_user() {
     needs_kernel!();
     let machine = Machine::new();
     assert_eq!(who(&machine, None, &["--user=alice"]), ALICE);
@@ -89,7 +89,7 @@ fn the_command_is_wholly_that_users() {
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
-fn under_sudo_it_is_the_callers() {
+fn under_sudo_the_command_runs_as_the_caller() {
     needs_kernel!();
     let machine = Machine::new();
     let alice = Some(("alice", 4001));

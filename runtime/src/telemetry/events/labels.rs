@@ -31,7 +31,7 @@ impl LabelFileUsable {
     }
 }
 
-/// No label file has these keys at the start.
+/// When exectrail starts, no label file has these keys.
 pub(crate) struct LabelKeysAbsent<'a> {
     /// The keys.
     pub keys: &'a [&'a str],

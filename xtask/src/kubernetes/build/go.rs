@@ -1,5 +1,6 @@
 //! Compiles Go programs without modules (GOPATH mode). The dependencies of this version of
-//! Kubernetes are in its tree, in a form that a later Go refuses in module mode.
+//! Kubernetes are in its tree, in a form that a Go newer than this Kubernetes refuses in module
+//! mode.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -47,7 +48,7 @@ impl Go {
         let mut command = command::new(program);
         command
             .current_dir(tree)
-            // Go takes the name of the working directory from PWD: the tree must be below GOPATH.
+            // Go takes the path of the working directory from PWD. This path must be below GOPATH.
             .env("PWD", tree)
             .env("GOROOT", &self.root)
             .env("GOPATH", &self.path)

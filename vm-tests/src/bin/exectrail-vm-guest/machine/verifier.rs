@@ -205,7 +205,7 @@ fn before_bpf(thread: Pid, loading: &mut Vec<Loading>) -> nix::Result<bool> {
     if call.op != libc::PTRACE_SYSCALL_INFO_SECCOMP {
         return Ok(false);
     }
-    // SAFETY: at such an event the kernel has filled in `seccomp`.
+    // SAFETY: this `op` says that the kernel has filled in `seccomp`.
     let seccomp = unsafe { call.u.seccomp };
     let [command, attributes, ..] = seccomp.args;
     if seccomp.nr != libc::SYS_bpf as u64 || command != PROG_LOAD {
