@@ -72,7 +72,8 @@ pub(crate) struct Args {
     /// before it boots them; with --full, also the offsets of the suites' kernels
     #[arg(
         long,
-        conflicts_with_all = ["full", "kernels", "scenarios", "variants", "test", "no_run", "keep", "console"],
+        conflicts_with_all = ["full", "kernels", "scenarios", "variants", "test", "no_run"],
+        conflicts_with_all = ["keep", "console"],
     )]
     btf: bool,
 

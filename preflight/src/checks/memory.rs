@@ -98,7 +98,8 @@ pub(super) fn check(node: &Node<'_>) -> Check {
             Id::Memory,
             Verdict::Unmet,
             format_args!(
-                "the limit is {} MiB, but {of_ring}argv of up to {} KiB, and the process need {} MiB",
+                "the limit is {} MiB, but {of_ring}argv of up to {} KiB, and the process \
+                 need {} MiB",
                 limit.bytes >> 20,
                 node.options.max_argv_bytes >> 10,
                 needed.div_ceil(1 << 20)
