@@ -132,7 +132,8 @@ pub(crate) struct Early {
     pub(crate) below_top: u64,
     /// Number of bytes that were copied.
     pub(crate) len: u32,
-    /// Number of execs that wanted this slot while it was taken; 0 when a process takes it.
+    /// Number of execs that wanted this slot while it was taken. A process that takes the slot sets
+    /// this number to 0.
     pub(crate) found_taken: u32,
     pub(crate) bytes: [u8; EARLY_BYTES],
 }
@@ -276,7 +277,8 @@ pub(crate) const KNOWN_CGROUPS: usize = 8;
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(LANES, 0);
 
-/// The same memory, for a piece of argv: pieces are written after the record of their exec.
+/// The memory of [`Scratch`], used for a piece of argv. Pieces are written after the record of
+/// their exec.
 #[repr(C, align(8))]
 pub(crate) struct PieceScratch {
     known_cgroups: [u64; KNOWN_CGROUPS],
@@ -285,7 +287,8 @@ pub(crate) struct PieceScratch {
 }
 
 const _: () = assert!(size_of::<PieceScratch>() <= size_of::<Scratch>());
-// So the tail has room for the filename, the early argv and the late argv.
+// If HEAD_ARGV is at most MAX_FILENAME, the tail of `Scratch` has room for the filename, the early
+// argv and the late argv.
 const _: () = assert!(HEAD_ARGV <= MAX_FILENAME);
 
 /// Counters of failed execs, one entry per call. User space makes this map smaller if failed execs

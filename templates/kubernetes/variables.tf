@@ -48,9 +48,9 @@ variable "announce_with" {
 
 variable "hold_seconds" {
   description = <<-EOT
-    End the workspace once exectrail has not answered for this many seconds; 0 lets it go on. Needs
-    announce_with = "exectrail". With 300, a restart of exectrail that takes less than five minutes
-    does not end the workspace.
+    End the workspace once exectrail has not answered for this many seconds; 0 never ends the
+    workspace. Needs announce_with = "exectrail". With 300, a restart of exectrail that takes less
+    than five minutes does not end the workspace.
   EOT
   type        = number
   default     = 0

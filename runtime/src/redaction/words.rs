@@ -7,7 +7,7 @@ use super::{
     text::{self, Expected, NAME, PRIVATE_KEY, Text},
 };
 
-/// The rule of values that `values` redacts because of their position alone.
+/// The rule of values that `--redact=values` redacts because of their position alone.
 const VALUE: &str = "value";
 
 /// A private key whose lines or parts are separate words, as in a shell without quotes.
@@ -30,7 +30,7 @@ pub(super) struct Words {
     allowed: bool,
     /// The next word may be a script.
     script: bool,
-    /// The last word was an option without a value, for `values`.
+    /// The last word was an option without a value, for `--redact=values`.
     option: bool,
     /// `--` was a word: no options follow.
     operands: bool,

@@ -11,7 +11,7 @@ use serde::Deserialize as _;
 pub(crate) type Json = serde_json::Value;
 
 /// The templates in which a script announces the workspace, with the client that `announce_with`
-/// selects. The third template's image has no shell.
+/// selects. The third template, `KubernetesDevcontainer`, has an image without a shell.
 pub(crate) const WITH_SCRIPT: [Template; 2] = [Template::Kubernetes, Template::KubernetesEnvbox];
 
 /// Variables of a template: those that have no default, and `others`. `announce_with` is omitted

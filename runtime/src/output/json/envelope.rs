@@ -65,7 +65,8 @@ pub(super) fn open(line: &mut Vec<u8>, json: &mut Json, ts: Timestamp, msg: &str
     line.extend_from_slice(json.labels.text().as_bytes());
 }
 
-/// Ends a line after its event. If `run` is true, the line gets the id of the run and its number.
+/// Ends a line after its event. If `run` is true, the line gets the id of the run and the number of
+/// the line.
 pub(super) fn close(line: &mut Vec<u8>, json: &mut Json, run: bool) {
     if run {
         push_run(line, &json.run);

@@ -28,8 +28,8 @@ pub struct Rules {
 pub struct Entry {
     /// The text, with its NUL if the pattern is the whole text; a suffix is in reverse.
     pub bytes: Vec<u8>,
-    /// If this is the longest pattern that matches a text: the first rule of the field that matches
-    /// the text. That can be a rule with a shorter pattern.
+    /// The first rule of the field that matches the texts whose longest matching pattern is this
+    /// one. That rule can have a shorter pattern.
     pub matched: Matched,
 }
 

@@ -60,7 +60,7 @@ pub struct Totals {
     pub failed_execs: u64,
     /// Lost execs, exits and failed execs.
     pub lost: [u64; 3],
-    /// Of these, the events that were lost because the table of targets was full.
+    /// The events in `lost` that were lost because the table of targets was full.
     pub lost_to_full_table: [u64; 3],
     /// Pieces of argv that were lost because the ring was full.
     pub lost_pieces: u64,

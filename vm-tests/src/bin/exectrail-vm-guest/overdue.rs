@@ -18,7 +18,7 @@ use crate::report::Report;
 /// Maximum number of functions of a kernel stack to show, from the innermost.
 const FUNCTIONS: usize = 5;
 
-/// Reports what every thread does if nothing was reported for the time that the plan sets.
+/// If nothing was reported for the time that the plan sets, reports what every thread does.
 pub(crate) fn watch(plan: &Plan, report: &Arc<Report>) {
     let report = Arc::clone(report);
     let limit = Duration::from_secs(plan.overdue_after);
