@@ -2,13 +2,20 @@
 
 use std::fmt::Write as _;
 
-/// Whether a character acts on the display instead of showing a glyph. Such characters are controls
-/// (C0, DEL, C1), line and paragraph separators, and marks that are invisible or change the writing
-/// direction.
+/// Whether a character acts on the display or is invisible. These are:
+/// - controls (C0, DEL, C1);
+/// - line and paragraph separators, and the marks of annotations;
+/// - the characters that a display may ignore, such as marks that change the writing direction
+///   (`Default_Ignorable_Code_Point`, DerivedCoreProperties.txt, Unicode 16).
 fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{feff}')
-        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
+    let is_ignorable = matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    );
+    is_ignorable || c.is_control() || matches!(c, '\u{2028}'..='\u{2029}' | '\u{fff9}'..='\u{fffb}')
 }
 
 /// Appends text from a log, escaped.
@@ -48,6 +55,8 @@ mod tests {
                 "\u{202e}txt\u{2028}\u{200b}",
                 "\\u{202e}txt\\u{2028}\\u{200b}",
             ),
+            // Tags spell text that no display shows.
+            ("a\u{e0041}\u{ad}b", "a\\u{e0041}\\u{ad}b"),
         ] {
             assert_eq!(escaped(text), expected);
         }

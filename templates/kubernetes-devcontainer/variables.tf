@@ -73,8 +73,9 @@ variable "native_sidecar" {
 
 variable "hold_seconds" {
   description = <<-EOT
-    End the workspace once exectrail has not answered for this many seconds; 0 lets it go on. With
-    300, a restart of exectrail that takes less than five minutes does not end the workspace.
+    End the workspace once exectrail has not answered for this many seconds; 0 never ends the
+    workspace. With 300, a restart of exectrail that takes less than five minutes does not end the
+    workspace.
   EOT
   type        = number
   default     = 0

@@ -91,7 +91,7 @@ resource "kubernetes_pod_v1" "main" {
   count = data.coder_workspace.me.start_count
 
   # When a prebuilt workspace is claimed, names in its spec change, which would replace the pod.
-  # Labels and annotations change in place, and exectrail reads the owner there.
+  # exectrail reads the owner from labels and annotations, which change in place.
   lifecycle {
     ignore_changes = [spec]
   }

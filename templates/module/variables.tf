@@ -171,10 +171,10 @@ variable "announce_timeout_seconds" {
 
 variable "hold_seconds" {
   description = <<-EOT
-    End the workspace once exectrail has not answered for this many seconds; 0, the default, lets it
-    go on. Needs announce_with = "exectrail". A restart of exectrail takes seconds, and minutes
-    where its image has to be pulled. With 300, a restart that takes less than five minutes does not
-    end the workspace.
+    End the workspace once exectrail has not answered for this many seconds; 0, the default, never
+    ends the workspace. Needs announce_with = "exectrail". A restart of exectrail takes seconds, and
+    minutes where its image has to be pulled. With 300, a restart that takes less than five minutes
+    does not end the workspace.
   EOT
   type        = number
   default     = 0

@@ -1,9 +1,8 @@
 // Makes elements. Text from a log is escaped, so that it cannot act on the display.
 
-// Control characters, line separators, and marks that are invisible or change the direction of
-// writing.
+// Characters that act on the display or are invisible, as in reader/src/shown.rs.
 const UNSEEN = new RegExp(
-  "[\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufeff]", "gu");
+  "[\\p{Control}\\u2028\\u2029\\ufff9-\\ufffb\\p{Default_Ignorable_Code_Point}]", "gu");
 
 const escape = (c) => `\\u{${c.codePointAt(0).toString(16)}}`;
 
