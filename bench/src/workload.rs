@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use exectrail_testbed::{compiler::compile, pod::Pod};
+use exectrail_testbed::{compiler::compile, pod::Pod, process::usable_cpus};
 use tempfile::TempDir;
 
 /// The compiled programs, and the CPUs for them and for the tracers.
@@ -39,11 +39,12 @@ impl Workload {
             fs::write(&file, source)?;
             compile(&file, &dir.path().join(name))?;
         }
-        let cpus = std::thread::available_parallelism()?.get();
+        let cpus = usable_cpus()?;
+        let (tracers_cpu, cpu) = cpus.first().zip(cpus.last()).context("no CPU is usable")?;
         Ok(Self {
             dir,
-            cpu: cpus - 1,
-            tracers_cpu: 0,
+            cpu: *cpu,
+            tracers_cpu: *tracers_cpu,
         })
     }
 

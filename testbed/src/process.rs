@@ -6,7 +6,10 @@ use procfs::{
     ProcResult,
     process::{ProcState, Process},
 };
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    process::{Pid, Signal, kill_process},
+    thread::{CpuSet, sched_getaffinity},
+};
 
 use crate::{Error, Result};
 
@@ -77,4 +80,12 @@ pub fn namespace(pid: u32, kind: &str) -> Result<u32> {
     let inode = fs::metadata(&path)
         .and_then(|namespace| u32::try_from(namespace.ino()).map_err(io::Error::other));
     inode.map_err(Error::file("read", path))
+}
+
+/// The CPUs that this process can use, in ascending order.
+pub fn usable_cpus() -> io::Result<Vec<usize>> {
+    let usable = sched_getaffinity(None)?;
+    Ok((0..CpuSet::MAX_CPU)
+        .filter(|cpu| usable.is_set(*cpu))
+        .collect())
 }

@@ -8,7 +8,6 @@ use std::{
 };
 
 use exectrail_preflight::KernelVersion;
-use rustix::thread::{CpuSet, sched_getaffinity};
 
 /// Whether tests on the kernel can run here; reports the reason if not.
 pub(crate) fn can_trace(test: &str) -> bool {
@@ -29,13 +28,10 @@ pub(crate) fn kernel_version() -> KernelVersion {
     KernelVersion::parse(release.trim()).unwrap()
 }
 
-/// The CPUs that this process can use.
+/// The CPUs that this process can use, in ascending order.
 pub(crate) fn usable_cpus() -> Vec<u32> {
-    let usable = sched_getaffinity(None).unwrap();
-    let all = 0..CpuSet::MAX_CPU;
-    all.filter(|cpu| usable.is_set(*cpu))
-        .map(|cpu| cpu as u32)
-        .collect()
+    let cpus = exectrail_testbed::process::usable_cpus().unwrap();
+    cpus.into_iter().map(|cpu| cpu as u32).collect()
 }
 
 /// Reports that a test cannot run here. If every test must run, that is a failure.
