@@ -7,7 +7,8 @@
 /// 1 if equal, else 0.
 #[inline(always)]
 pub(crate) fn equal(a: u32, b: u32) -> u64 {
-    // 0 - 1 is the only difference here with the top bit set.
+    // The XOR is 0 only if `a` and `b` are equal. Of all u32, only 0 has the top bit set after 1 is
+    // subtracted.
     opaque(u64::from(a ^ b)).wrapping_sub(1) >> 63
 }
 

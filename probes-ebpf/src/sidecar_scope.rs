@@ -23,8 +23,9 @@ use crate::{
 /// Looks at `task` if it is the sidecar.
 ///
 /// The network is shared if the reaper of a PID namespace above ours is in our network namespace.
-/// With hostNetwork this is so, also on a node that is itself a container. The init PID namespace
-/// has none above it, so its own reaper, the node's init, is compared.
+/// With hostNetwork this is so, also on a node that is itself a container. If ours is the init PID
+/// namespace, no namespace is above it. Then the reaper of the init PID namespace, the node's init,
+/// is compared.
 #[inline(always)]
 pub(crate) fn look(task: Task) {
     if ns_tgid(config!(pid_ns)) != config!(tgid) {

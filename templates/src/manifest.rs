@@ -53,8 +53,8 @@ const LISTS: [(&str, &str); 16] = [
     ("volume_device", "volumeDevices"),
 ];
 
-/// In a node affinity this block occurs once. In a pod affinity Kubernetes has a list of them; no
-/// template uses that, and it is not supported here.
+/// In a node affinity, this block occurs once. In a pod affinity, Kubernetes has a list of these
+/// blocks. No template uses such a list, and this module does not support it.
 const NODE_SELECTOR: &str = "required_during_scheduling_ignored_during_execution";
 
 /// Blocks that occur once. Any block that is not named here or above is an error.

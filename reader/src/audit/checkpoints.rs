@@ -38,7 +38,7 @@ pub(super) struct CheckpointAudit {
     chain: Option<Chain>,
     /// Number of the line with the last head, counted in the log; 0 if no line has a head. The next
     /// head covers this line and those after it.
-    good: u64,
+    last_head_line: u64,
     last: VecDeque<Checkpoint>,
     /// What the last checkpoint before the first fault of the run proves.
     pub(super) proven: Option<Proven>,
@@ -93,10 +93,10 @@ impl CheckpointAudit {
     fn head(&mut self, line: u64, stated: Head, faults: &mut Faults) {
         let computed = self.chain.as_mut().map(Chain::next_head);
         if computed.is_some_and(|computed| computed != stated) {
-            let after = self.good;
+            let after = self.last_head_line;
             faults.push(Fault::WrongHead { line, after });
         }
-        self.good = line;
+        self.last_head_line = line;
         self.computed = computed.filter(|computed| *computed == stated);
         if computed != Some(stated) {
             // Later heads are computed from the stated head, so one difference counts as one fault.

@@ -98,7 +98,8 @@ impl Input {
     pub(crate) fn open(path: &Path, is_stopped: Arc<AtomicBool>) -> Result<Self, SourceError> {
         let name = name_of(path);
         let file = if path == Path::new("-") {
-            // Not `io::stdin`, which may have read bytes for which `poll` would then wait.
+            // The file is read directly. A read by `io::stdin` can leave bytes in its buffer, and
+            // `poll` would then wait although these bytes are there.
             io::stdin().as_fd().try_clone_to_owned().map(File::from)
         } else {
             File::open(path)

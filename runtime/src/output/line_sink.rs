@@ -77,7 +77,7 @@ impl LineSink {
     }
 
     fn state(&self) -> MutexGuard<'_, SinkState> {
-        // A panic ends the process.
+        // The mutex is never poisoned, because a panic ends the process.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

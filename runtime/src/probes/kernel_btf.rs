@@ -1,9 +1,10 @@
 //! The kernel's types for aya: an id for each name that a program is attached to.
 //!
 //! aya finds the id of a name by its position among all types. For nine names, aya would parse the
-//! kernel's BTF of 5 to 8 MB. That took a quarter of the start and most of its memory. Preflight
-//! has already read this BTF. So this module makes BTF (include/uapi/linux/btf.h) in which only the
-//! attach points have names, and every other type is a pointer to `void`.
+//! kernel's BTF of 5 to 8 MB. Parsing it would take a quarter of the start's time and most of the
+//! start's memory. Preflight has already read this BTF. So this module makes BTF
+//! (include/uapi/linux/btf.h) in which only the attach points have names, and every other type is a
+//! pointer to `void`.
 
 use aya::{Btf, BtfError, Endianness};
 use exectrail_preflight::attach_points::{AttachPoint, AttachPoints};
@@ -14,7 +15,8 @@ const HEADER: u32 = 24;
 /// Words of a type without members, `struct btf_type`: name, kind, and the type referred to.
 const TYPE: usize = 3;
 
-/// Makes BTF in which each tracepoint has its id and, if `functions` is true, each function.
+/// Makes BTF in which each tracepoint has its id. If `functions` is true, each function has its id,
+/// too.
 ///
 /// Functions have the highest ids, so they determine the size of the result.
 pub(super) fn of(points: &AttachPoints, functions: bool) -> Result<Btf, BtfError> {

@@ -6,7 +6,8 @@ use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 /// meanwhile to another thread.
 ///
 /// The kernel's verifier stops with `EAGAIN` if a signal is pending (`do_check`,
-/// kernel/bpf/verifier.c): a SIGTERM during a start would look like a refusal.
+/// kernel/bpf/verifier.c). Without this function, a SIGTERM during a start would look as if the
+/// kernel refused a program.
 pub(crate) fn uninterrupted<T>(work: impl FnOnce() -> T) -> T {
     let mut before = SigSet::empty();
     // This fails for wrong arguments only; then signals can interrupt the work.

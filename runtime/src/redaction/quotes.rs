@@ -97,7 +97,7 @@ impl OpenQuote {
 pub(super) enum Ends {
     /// At a blank or an operator of the shell.
     Word,
-    /// Also at the next parameter of a query.
+    /// Also at the next parameter of a query, or at the fragment after the query.
     Query,
     /// At the end of the line: a header.
     Line,

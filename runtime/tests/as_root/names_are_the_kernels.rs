@@ -142,7 +142,7 @@ fn nobody_writes_another_name_or_other_arguments_into_a_line() {
     needs_kernel!();
     let scene = scene(&["--fields", "all"]);
     let Some(rounds) = write_to(&scene, &[], |scene| tampered(&scene.sidecar.lines()) >= 3) else {
-        not_here("names", "no write was in time");
+        not_here("names", "fewer than 3 writes were in time");
         return;
     };
     let lines = scene.sidecar.stop();
@@ -210,13 +210,13 @@ fn other_arguments_are_flagged_by_their_lengths() {
 fn nobody_writes_himself_out_of_the_log() {
     needs_kernel!();
     let scene = scene(&["--exclude", "filename=/usr/bin/*"]);
-    let mut in_time = 0;
+    let mut written = 0;
     let enough = |_: &Scene| {
-        in_time += 1;
-        in_time == 5
+        written += 1;
+        written == 5
     };
     let Some(rounds) = write_to(&scene, &[], enough) else {
-        not_here("names", "no write was in time");
+        not_here("names", "fewer than 5 writes happened");
         return;
     };
     let lines = scene.sidecar.stop();

@@ -175,7 +175,7 @@ fn agrees_on_every_value() {
                 ("scripts", Value::from_iter([("a", "echo 'it''s' $x")])),
                 ("image_pull_policy", "Never".into()),
             ]);
-            // Every second combination announces with exectrail.
+            // `hold_seconds` needs an announcement with exectrail, as in every second combination.
             arguments.push(("hold_seconds", 300.into()));
         }
         hcl += &call(&format!("form_{index}"), &arguments);

@@ -35,7 +35,7 @@ pub(crate) enum Source {
 /// Parts of a kernel to fetch. Newer kernels are split into several packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Parts {
-    /// All parts: nodes load modules.
+    /// All parts: a machine that runs as a node loads modules.
     WithModules,
     /// The image, and on arm64 a busybox for the initramfs.
     Bootable,
