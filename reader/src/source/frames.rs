@@ -1,6 +1,10 @@
 //! Decompresses a zstd file, which may have several frames.
 
-use std::io::{self, BufRead, Read};
+use std::{
+    error::Error,
+    io::{self, BufRead, Read},
+    iter,
+};
 
 use ruzstd::decoding::{
     BlockDecodingStrategy, FrameDecoder,
@@ -36,7 +40,7 @@ impl Frames {
                     let mut skipped = self.file.by_ref().take(length.into());
                     io::copy(&mut skipped, &mut io::sink())?;
                 }
-                Err(error) => return Err(io::Error::other(error)),
+                Err(error) => return Err(failure(error)),
             }
         }
         Ok(false)
@@ -72,8 +76,57 @@ impl Read for Frames {
                 let strategy = BlockDecodingStrategy::UptoBlocks(1);
                 self.decoder
                     .decode_blocks(&mut self.file, strategy)
-                    .map_err(io::Error::other)?;
+                    .map_err(failure)?;
             }
+        }
+    }
+}
+
+/// The kernel's error if a read from the file has failed, or else the decoder's error.
+fn failure(error: impl Error + Send + Sync + 'static) -> io::Error {
+    let causes = iter::successors(error.source(), |&cause| cause.source());
+    let mut causes = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
+    match causes.find_map(io::Error::raw_os_error) {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => io::Error::other(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::BufReader;
+
+    use super::*;
+
+    /// A disk with a damaged sector.
+    struct Damaged;
+
+    impl Read for Damaged {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::from_raw_os_error(EIO))
+        }
+    }
+
+    /// The number of this error in Linux.
+    const EIO: i32 = 5;
+
+    #[test]
+    fn an_error_of_the_kernel_is_not_taken_for_damage() {
+        // A frame of "text", without a checksum.
+        let frame: &[u8] = b"\x28\xb5\x2f\xfd\x20\x04\x21\x00\x00text";
+        let mut text = String::new();
+        Frames::new(Box::new(frame))
+            .read_to_string(&mut text)
+            .unwrap();
+        assert_eq!(text, "text");
+        for end in 1..frame.len() {
+            let file = BufReader::new(frame[..end].chain(Damaged));
+            let error = Frames::new(Box::new(file))
+                .read_to_end(&mut Vec::new())
+                .unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(EIO), "{end}: {error:?}");
+            let cut = Frames::new(Box::new(&frame[..end])).read_to_end(&mut Vec::new());
+            assert_eq!(cut.unwrap_err().raw_os_error(), None, "{end}");
         }
     }
 }
