@@ -1,5 +1,5 @@
-//! Any bytes as a file that preflight reads: the report as text and as JSON has no control
-//! character except line breaks. For node-problem-detector it is one line of at most 80 characters.
+//! Any bytes as a file that preflight reads: in every format, the report has no control character
+//! except line breaks. For node-problem-detector it is one line of at most 80 characters.
 #![no_main]
 #![forbid(unsafe_code)]
 
@@ -30,7 +30,8 @@ const FILES: [&str; 14] = [
     "proc/cmdline",
 ];
 
-/// Number of files when the first inputs were saved.
+/// Number of files that the bytes 0 to 253 choose. This number must not change, so that a saved
+/// input keeps its file.
 const FIRST: u8 = 12;
 
 const BTF: &str = "sys/kernel/btf/vmlinux";
@@ -56,8 +57,7 @@ fn node() -> Node {
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (which, content) = input;
-    // The bytes 254 and 255 choose the last two files. All other bytes choose the file that they
-    // chose when the first inputs were saved.
+    // The bytes 254 and 255 choose the last two files.
     let which = usize::from(match which {
         254 | 255 => which - 254 + FIRST,
         _ => which % FIRST,

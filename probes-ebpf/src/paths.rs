@@ -69,7 +69,7 @@ pub(crate) extern "C" fn copy_paths(lane: u64) -> u64 {
 /// Whether the working directory of an exec with the filename at this address is wanted.
 #[inline(always)]
 pub(crate) fn wants_cwd(filename: u64) -> bool {
-    // The verifier knows these values.
+    // The verifier knows `fields`, so the conditions on `fields` add no path.
     config!(fields) & FIELD_CWD != 0
         || config!(fields) & FIELD_RELATIVE_CWD != 0 && is_relative(filename)
 }
@@ -96,9 +96,9 @@ pub(crate) fn file_flags(exe: File) -> u16 {
     }
 }
 
-/// Copies the names of a path to the offset `base` of the tail, starting at `paths.at`. Returns the
-/// length of all its names in the upper 32 bits, and `PATH_…` flags in the lower 32 bits. Returns 0
-/// if a name cannot be read.
+/// Copies the names of the path that ends at `paths.at` to the offset `base` of the tail. Returns
+/// the length of all its names in the upper 32 bits, and `PATH_…` flags in the lower 32 bits.
+/// Returns 0 if a name cannot be read.
 #[inline(always)]
 fn copy_path(paths: &mut Paths, base: u64, lane: u64) -> u64 {
     // Volatile: `copy_name` reads this field. SAFETY: a field of the live map value.
@@ -182,8 +182,8 @@ extern "C" fn copy_name(lane: u64) -> u64 {
     let (parent, name) = (entry.parent, entry.name);
     let base = opaque(paths.base).min((MAX_PATH + MAX_NAME) as u64);
     let len = opaque(paths.len).min(MAX_PATH as u64);
-    // SAFETY: the offset is at most twice MAX_PATH and once MAX_NAME in the tail, which has
-    // MAX_NAME bytes more.
+    // SAFETY: the offset in the tail is at most 2 * MAX_PATH + MAX_NAME, and the tail has at least
+    // MAX_NAME bytes after this offset.
     let end = unsafe {
         let tail = (&raw mut (*scratch).tail).cast::<u8>();
         tail.add(base as usize).add(len as usize)
@@ -218,8 +218,8 @@ extern "C" fn copy_name(lane: u64) -> u64 {
     }
 }
 
-/// Stores a short name of this length at any address, eight bytes with each instruction, and a NUL
-/// after it. The NUL is stored because the name may have changed while it was read.
+/// Stores a short name of this length, eight bytes with each instruction, and a NUL after the name.
+/// `to` needs no alignment. The NUL is stored because the name may have changed while it was read.
 ///
 /// # Safety
 /// `to` has [`SHORT_NAME`] bytes.

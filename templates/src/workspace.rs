@@ -14,7 +14,8 @@ pub struct Workspace {
     pub name: String,
     /// `data.coder_workspace.me.access_url`: the address of Coder's server.
     pub access_url: String,
-    /// Whether the workspace is started: `start_count` is 1, else 0.
+    /// Whether the workspace is started. If it is, `data.coder_workspace.me.start_count` is 1,
+    /// else 0.
     pub started: bool,
     /// `data.coder_workspace_owner.me.id`, a UUID.
     pub owner_id: String,
@@ -51,8 +52,8 @@ impl Workspace {
         }
     }
 
-    /// The objects that a configuration refers to, by address. An object of a parameter has only
-    /// the value that is set here.
+    /// The objects that a configuration refers to, by address. Only the parameters in `parameters`
+    /// have an object, and the object has only the attribute `value`.
     pub(crate) fn objects(&self) -> BTreeMap<String, Map<String, Value>> {
         let object = |entries: &[(&str, &str)]| -> Map<String, Value> {
             entries

@@ -99,7 +99,7 @@ impl KernelPtr {
         (address != 0).then_some(Self(address as *const u8))
     }
 
-    /// Loads the value at `offset`, which the verifier knows.
+    /// Loads the value at `offset`. The verifier must know the number `offset`.
     #[inline(always)]
     pub(crate) fn load_at<T: Copy>(self, offset: u32) -> T {
         // SAFETY: the verifier rejects the program unless this load lies within the BTF type of the

@@ -22,7 +22,8 @@ impl<T: Copy> Linked<T> {
         above: &[Option<Number>],
         kept: &[bool],
     ) -> Self {
-        // A process without an exec takes the place of its first child.
+        // A process without an exec gets the order of its first child, if that order is lower than
+        // its own.
         for (number, above) in above.iter().enumerate() {
             let order = processes.get(number).map_or(0, |process| process.order);
             if let Some(above) = above.and_then(|above| processes.get_mut(above as usize))

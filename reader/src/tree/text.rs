@@ -29,7 +29,7 @@ impl Kept {
         self.text.get(at.start..end).unwrap_or_default()
     }
 
-    /// Keeps the time, the marks and the command line of an exec.
+    /// Keeps the time, the notes and the command line of an exec.
     pub(super) fn exec(&mut self, record: &Record<'_>, event: &Event<'_>) -> TextAt {
         self.keep(record, |out| {
             push_notes(out, event);

@@ -101,8 +101,9 @@ pub(crate) fn main(args: &AnnounceArgs) -> ExitCode {
 
 fn announce_and_start(args: &AnnounceArgs) -> Result<ExitCode, AnnounceError> {
     let pid_ns = own_pid_ns()?;
-    // The first process of a container ignores signals that it does not handle. Without this, a pod
-    // that is deleted during the wait would continue for its grace period.
+    // The first process of a container ignores signals that it does not handle. If this program did
+    // not handle SIGTERM, a pod that is deleted during the wait would continue for its grace
+    // period.
     let signals = Signals::block().map_err(AnnounceError::Runtime)?;
     let runtime = runtime()?;
     let signals = runtime.block_on(async {

@@ -182,7 +182,7 @@ impl Unread {
         kill_process(pid, Signal::TERM).unwrap();
     }
 
-    /// Sends SIGTERM, and checks that it ends in time, with an error.
+    /// Sends SIGTERM, and checks that exectrail ends in time, with an error.
     fn assert_ends(&mut self, what: &str) {
         self.signal();
         let start = Instant::now();

@@ -41,17 +41,17 @@ impl FromStr for Rule {
         if let Some(refuse) = meaningless(field, value) {
             return Err(refuse(shown()));
         }
-        let whole = value;
+        let escaped = value;
         let value = unescaped(value).map_err(|refuse| refuse(shown()))?;
         match field {
-            Field::Filename if !prefix && whole.ends_with('/') => {
+            Field::Filename if !prefix && escaped.ends_with('/') => {
                 return Err(RuleError::Directory(shown(), Shown::plain(text)));
             }
             Field::Filename if !value.is_empty() && !value.contains('/') => {
-                return Err(RuleError::NoDirectory(shown(), Shown::plain(whole)));
+                return Err(RuleError::NoDirectory(shown(), Shown::plain(escaped)));
             }
-            Field::Comm if whole.contains('/') => {
-                let name = whole.rsplit('/').find(|part| !part.is_empty());
+            Field::Comm if escaped.contains('/') => {
+                let name = escaped.rsplit('/').find(|part| !part.is_empty());
                 let name = name.filter(|name| !matches!(*name, "." | ".."));
                 return Err(RuleError::CommPath(
                     shown(),

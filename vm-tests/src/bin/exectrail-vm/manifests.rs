@@ -119,8 +119,9 @@ fn coding_agent() -> Result<Value> {
     Ok(pod)
 }
 
-/// The pod of the template for dev containers. Its agent's script announces the workspace, too. As
-/// in the registry's template, `HOST` replaces `localhost` and `127.0.0.1` in the script.
+/// The pod of the template for dev containers. The template's command announces the workspace, and
+/// the agent's script announces it again. As in the template of Coder's registry, `HOST` replaces
+/// `localhost` and `127.0.0.1` in the script.
 fn devcontainer() -> Result<Value> {
     const HOST: &str = "host.docker.internal";
     let agent = format!("/bin/echo access-url http://127.0.0.1:3000\n{AGENT}\n");

@@ -1,5 +1,4 @@
-//! etcd, the API server, the controllers and the scheduler. Their ports with TLS are on loopback
-//! only.
+//! etcd, the API server, the controllers and the scheduler. All listen on loopback only.
 
 use std::fs;
 use std::path::Path;
@@ -105,8 +104,8 @@ fn server(run: &Run, key: &str, tokens: &str) -> Command {
     server
 }
 
-/// Writes the administrator's kubeconfig. With this file, clients do not check the certificate,
-/// which the server makes itself at its first start: nobody else is in this network.
+/// Writes the administrator's kubeconfig. The server makes its certificate itself at its first
+/// start. With this file, clients do not check the certificate: nobody else is in this network.
 fn write_kubeconfig(file: &Path) -> Result<()> {
     let text = json!({
         "apiVersion": "v1",

@@ -84,9 +84,9 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        // Kill the first process first: the outer process then reaps it and ends. If the outer
-        // process were killed, the inner process would stay a zombie of this program, and its
-        // namespace's number would stay in use.
+        // Kill the container's first process: the runtime then reaps it and ends. If the runtime
+        // were killed instead, the container's first process would stay a zombie of this program,
+        // and the number of its namespace would stay in use.
         if self.signal(Signal::KILL).is_err() || self.wait().is_err() {
             let _ = self.child.kill();
         }

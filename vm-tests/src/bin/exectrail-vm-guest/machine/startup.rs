@@ -49,8 +49,8 @@ pub(crate) fn cgroups() -> Result<()> {
     mount("cgroup2", CGROUPS, "cgroup2", MountFlags::empty(), None).context("cannot mount cgroup2")
 }
 
-/// Mounts the hierarchies of version 1 as nodes do. There is one for each controller that the
-/// kernel has in version 1. systemd's hierarchy has no controller.
+/// Mounts the hierarchies of version 1 as nodes do: one for each controller that the kernel has in
+/// version 1, and one without a controller for systemd.
 fn hierarchies() -> Result<()> {
     mount("tmpfs", CGROUPS, "tmpfs", MountFlags::empty(), None)?;
     mount_hierarchy("systemd", "none,name=systemd")

@@ -24,7 +24,7 @@ const SOCKET: &str = "/run/systemd/private";
 /// Directory of the units that the node adds.
 const UNITS: &str = "/etc/systemd/system";
 
-/// What systemd starts: nothing.
+/// The unit that systemd starts. The unit has no programs.
 const TARGET: &str = "node.target";
 const TARGET_UNIT: &str = "\
 [Unit]

@@ -32,8 +32,8 @@ pub(crate) const TESTS: &[Test] = tests![
     a_pod_on_the_nodes_network_is_announced,
 ];
 
-/// A developer's session, such as an agent could be asked to run. `WHO` is the workspace's own
-/// name.
+/// The commands of a developer's session, which a pod's agent executes. `WHO` is the workspace's
+/// own name.
 const SESSION: &str = include_str!("session.sh");
 
 /// CAP_BPF and CAP_PERFMON, then CAP_SYS_RESOURCE.
@@ -77,8 +77,9 @@ fn a_pod_records_its_workspace_and_no_other(plan: &Plan, _: &Report) -> Result<(
         let lines = pod.log()?;
         let pid_ns = pod.pid_ns("workspace")?;
         let seen = argvs(&lines);
-        // An ordinary sidecar starts beside the workspace, and the init script may start before it.
-        // The script then waits, so the session starts after the sidecar.
+        // An ordinary sidecar starts beside the workspace, so the init script may start before the
+        // sidecar. The script then waits for the sidecar, so at least the script's last execs are
+        // recorded, before the session.
         ensure!(
             seen.iter()
                 .position(|argv| argv.contains(&format!("of-{who}").as_str()))
@@ -106,7 +107,7 @@ fn a_pod_records_its_workspace_and_no_other(plan: &Plan, _: &Report) -> Result<(
         let started = &lines[0]["fields"];
         ensure!(
             started["node"] == "node-1" && started["labels"]["username"] == "jessie",
-            "the first line has neither node nor label: {started}"
+            "the first line lacks the node or the label: {started}"
         );
     }
     Ok(())
@@ -348,7 +349,8 @@ fn a_pod_on_the_nodes_network_is_announced(plan: &Plan, _: &Report) -> Result<()
     pod.wait_for("of the session's end", 0, |line| {
         is_exec_of(line, &["/bin/echo", "session-ends", "hostnet"])
     })?;
-    // This container is also on the node's network, so discovery would find it.
+    // This container is also on the node's network. Discovery by the network namespace would find
+    // it.
     podman(&[
         "run",
         "--rm",
