@@ -26,8 +26,9 @@ pub(crate) fn deleted(entry: KernelPtr) -> u64 {
         .field(offset!(dentry_hash_pprev))
         .load_at(offset_of!(Entry, pprev) as u32);
     let parent = entry.follow(field!(dentry_parent));
-    // An entry that is in no directory was deleted or is the root of a file system. Only the root
-    // is its own parent (`d_unlinked`, include/linux/dcache.h).
+    // An entry that is in no directory was deleted, unless it is its own parent (`d_unlinked`,
+    // include/linux/dcache.h). The root of a file system and the entry of a memfd are their own
+    // parents.
     let deleted = (differ(pprev, 0) ^ 1) & differ(parent.number(), entry.number());
     flag(deleted, PATH_DELETED).into()
 }

@@ -2,8 +2,8 @@
 //!
 //! There are two identities, network and cgroup, and either is enough. Only processes of the pod
 //! are in the pod's network namespace, unless others share it; but a process can leave it. A
-//! process cannot leave a pod's cgroup from inside: only a process that can write to the node's
-//! cgroup file system can move it.
+//! process cannot leave a pod's cgroup from inside: a move needs write access to the node's cgroup
+//! file system.
 
 use exectrail_common::{
     probe_config::{HIERARCHY_NONE, HIERARCHY_V1},

@@ -115,8 +115,8 @@ struct Shared<'r, C> {
     is_stopped: Arc<AtomicBool>,
 }
 
-/// Locks a mutex. If another thread panicked while it had the lock, that panic ends the program
-/// later.
+/// Locks a mutex, even if another thread panicked while it had the lock. In a release this does not
+/// happen, because a panic ends the program (`panic` in the workspace's Cargo.toml).
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -168,8 +168,8 @@ impl<C: Consumer> Shared<'_, C> {
         self.has_changed.notify_all();
     }
 
-    /// Lets the consumer pause, after a number of bytes. Stops the reading if nothing more is
-    /// wanted.
+    /// Calls [`Consumer::pause`] after `bytes` more bytes were read. Stops the reading if nothing
+    /// more is wanted.
     fn pause(&self, turn: &mut Turn<'_, C>, bytes: usize) {
         if turn.result.is_ok() {
             turn.result = turn.reading.pause(bytes);
@@ -179,7 +179,7 @@ impl<C: Consumer> Shared<'_, C> {
         }
     }
 
-    /// Lets the consumer pause every [`PAUSE`], until `end` is closed.
+    /// Calls [`Consumer::pause`] every [`PAUSE`], until `end` is closed.
     fn pause_until(&self, end: &Receiver<Infallible>) {
         while end.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
             let mut turn = lock(&self.turn);
@@ -203,8 +203,8 @@ pub(crate) fn read_all<C: Consumer + Send>(
     report(program, read)
 }
 
-/// Reads a pipe to its end, also if that takes days. Lets the consumer pause while no bytes come.
-/// Stops if standard output has no reader. Returns what [`read_all`] returns.
+/// Reads a pipe to its end, also if that takes days. Calls [`Consumer::pause`] also while no bytes
+/// come. Stops if standard output has no reader. Returns what [`read_all`] returns.
 pub(crate) fn follow_pipe<C: Consumer + Send>(
     program: &str,
     pipe: &[PathBuf],
@@ -228,7 +228,7 @@ pub(crate) fn scan<C: Consumer + Send>(files: &[PathBuf], consumer: &mut C) {
     read(files, Reading::new(consumer), Pauses::AfterReading);
 }
 
-/// When the consumer pauses.
+/// When [`Consumer::pause`] is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pauses {
     /// After each read.

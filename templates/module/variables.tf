@@ -40,8 +40,8 @@ variable "scripts" {
 
 variable "labels" {
   description = <<-EOT
-    Put on every line of the log, at most 4,000 bytes in all. Any text; the five that exectrace's
-    users know are workspace_id, workspace_name, user_id, username and user_email.
+    Put on every line of the log, at most 4,000 bytes in all. A value may be any text. The five keys
+    that exectrace's users know are workspace_id, workspace_name, user_id, username and user_email.
   EOT
   type        = map(string)
   default     = {}
@@ -59,10 +59,11 @@ variable "labels" {
 
 variable "labels_from_pod" {
   description = <<-EOT
-    Labels of the log that have the values of the pod's own labels and annotations, also after these
-    have changed: name and key, such as { username = "com.coder.user.username" }. They take
-    precedence over var.labels. If the pod has a label and an annotation with the same key, the
-    annotation counts. The pod needs the volumes of the output label_volumes.
+    Labels of the log whose values are labels and annotations of the pod. Give the name of each and
+    the pod's key, such as { username = "com.coder.user.username" }. If a value changes in the pod,
+    it changes in the log. These labels take precedence over var.labels. If the pod has a label and
+    an annotation with the same key, the annotation counts. The pod needs the volumes of the output
+    label_volumes.
   EOT
   type        = map(string)
   default     = {}
@@ -126,9 +127,9 @@ variable "image_pull_policy" {
 
 variable "native_sidecar" {
   description = <<-EOT
-    Make the sidecar a native one, an init container that goes on running: it is there before the
-    workspace starts and stops after it. Needs Kubernetes 1.29 (stable in 1.33), and the kubernetes
-    provider 3.0.
+    Make the sidecar a native one, an init container that goes on running. The sidecar then starts
+    before the workspace, and stops after the workspace. Needs Kubernetes 1.29 (stable in 1.33), and
+    the kubernetes provider 3.0.
   EOT
   type        = bool
   default     = false

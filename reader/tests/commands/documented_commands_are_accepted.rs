@@ -58,7 +58,7 @@ fn every_shown_command_runs() {
         std::env::var("PATH").unwrap()
     );
     for command in shown {
-        // The commands that read files of a node, or use `--follow`, have this path.
+        // The commands that read files of a node, or use `--follow`, name files in /var/log/pods.
         let command = match command.contains("/var/log/pods") {
             true => command
                 .replace("/var/log/pods/*/exectrail/0.log", "exectrail.log")

@@ -134,7 +134,8 @@ pub(crate) struct RecordingArgs {
     /// Maximum length of a line: a longer argv continues in `exec_argv` lines
     ///
     /// Container runtimes, journald and most collectors divide, cut or drop longer lines. With
-    /// `--fields exectrace`, and in `--output text`, such a line is cut instead.
+    /// `--fields exectrace`, and in `--output text`, there are no `exec_argv` lines, and a longer
+    /// line is cut.
     #[arg(
         long,
         env = "EXECTRAIL_MAX_LINE_BYTES",
@@ -182,7 +183,7 @@ impl RecordingArgs {
         Labels::within(&labels.flags, longest_line)?;
         Ok(Config {
             init_address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            // The command announces itself at this address.
+            // The command announces itself at `init_address`.
             must_bind: true,
             metrics_address: None,
             startup_timeout: Duration::ZERO,

@@ -105,8 +105,8 @@ pub enum ValueError {
     NothingToSign,
     /// JSON lines cannot be left out.
     #[error(
-        "--quiet is for text, and --output json has no line for people: omit one of the two; \
-        `2>/dev/null` discards all lines"
+        "--quiet is for --output text only: omit --quiet or --output json; `2>/dev/null` discards \
+        all lines"
     )]
     QuietJson,
     /// Not a length of lines.

@@ -49,7 +49,8 @@ fn name_pod_cgroup(ebpf: &mut Ebpf, scope: &mut SidecarScope) -> Result<(), Atta
 /// may skip the program, see [`exectrail_common::counters::LANES`].
 const LOOKS: usize = 20;
 
-/// Runs the `sidecar_scope` program on this thread: renames the thread to its current name.
+/// Runs the `sidecar_scope` program on this thread. The program is at the tracepoint `task_rename`,
+/// so this function renames the thread to its current name.
 pub(super) fn look(ebpf: &mut Ebpf, btf: &Btf) -> Result<SidecarScope, AttachError> {
     let link = SIDECAR_SCOPE.attach(ebpf, btf)?;
     let map = map_names::SIDECAR_SCOPE;

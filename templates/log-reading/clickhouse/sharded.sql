@@ -3,8 +3,8 @@
 --   schema.sql on each server, then sharded.sql on one of them, then views.sql on each server
 --
 -- Needs ClickHouse Keeper, a cluster `exectrail` in remote_servers, and the macros {shard} and
--- {replica} on each server. All lines of a run are on one shard, so lines that were delivered twice
--- meet there. A collector may send to any server.
+-- {replica} on each server. All lines of a run are on one shard, which can thus merge lines that
+-- were delivered twice. A collector may send to any server.
 
 CREATE TABLE exectrail.lines_local ON CLUSTER exectrail AS exectrail.lines
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/{shard}/exectrail/lines', '{replica}')

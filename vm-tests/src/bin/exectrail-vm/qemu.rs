@@ -25,9 +25,9 @@ use crate::{
 
 /// Makes Linux expect more processors than there are. Linux does so only on a hypervisor
 /// (topology_register_apic, arch/x86/kernel/cpu/topology.c), and does not take QEMU's emulation for
-/// one. These arguments make Linux take the machine for one of VMware, whose port QEMU has
-/// (vmware_platform, arch/x86/kernel/cpu/vmware.c). Linux looks at the serial number only if the
-/// processor lacks the feature `hypervisor`.
+/// one. These arguments make Linux take the machine for a virtual machine of VMware, whose I/O port
+/// QEMU emulates (vmware_platform, arch/x86/kernel/cpu/vmware.c). Linux looks at the serial number
+/// only if the processor lacks the feature `hypervisor`.
 const MANY_CPUS: [&str; 2] = ["-smbios", "type=1,serial=VMware-0"];
 
 /// How a machine ended.

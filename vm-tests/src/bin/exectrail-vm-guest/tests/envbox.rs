@@ -1,5 +1,5 @@
-//! Tests of the pod of the envbox template. A container runtime runs in the pod, the workspace in
-//! one of its containers, and Docker in the workspace.
+//! Tests of the pod of the envbox template. A container runtime runs in the pod, the workspace runs
+//! in a container of that runtime, and Docker runs in the workspace.
 
 use std::time::Duration;
 

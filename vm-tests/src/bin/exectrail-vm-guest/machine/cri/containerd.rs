@@ -42,7 +42,7 @@ const SYSTEMD_CGROUP: &str = "\
 ";
 
 /// Changes of Debian's `containerd.service`: containerd waits for no other unit, and writes its log
-/// to a file, because there is no journal. `node_program` explains the variable.
+/// to a file, because there is no journal. `node_program` explains `GODEBUG`.
 const SERVICE: &str = "\
 [Unit]
 DefaultDependencies=no
