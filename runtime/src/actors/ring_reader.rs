@@ -155,7 +155,8 @@ async fn read(
     mut stop: watch::Receiver<bool>,
     asked: Arc<Notify>,
 ) -> Result<(), ReadError> {
-    // SAFETY: the ring owns its descriptor, gives no other, and is dropped only with the `AsyncFd`.
+    // SAFETY: the ring owns its descriptor, and `as_raw_fd` always returns this one. The ring is
+    // dropped only with the `AsyncFd`.
     let ring = unsafe { AsyncFd::register_with_interest(output.ring, Interest::READABLE) };
     let mut reader = Reader {
         ring: ring.map_err(std::io::Error::from)?,
@@ -244,7 +245,8 @@ impl Reader {
         }
     }
 
-    /// Sends the kernel's counts; with `last`, the final and complete ones.
+    /// Sends the kernel's counts. [`Counts::settled`] explains `settled`. If this is the `last`
+    /// time, the counts include all executions that the kernel skipped.
     async fn count(&mut self, settled: bool, last: bool) -> Result<(), ReadError> {
         let Some(count) = if_readable(self.counters.read(last), last)? else {
             return Ok(());
@@ -262,7 +264,7 @@ impl Reader {
             return Ok(());
         }
         self.suppressed_at = Instant::now();
-        // Before the reading: what is suppressed during it belongs to the next totals.
+        // This is before the totals are read, as they may lack execs that are suppressed meanwhile.
         let at = WallClock::boot_now();
         let Some(tallies) = if_readable(self.counters.suppressed(), last)? else {
             return Ok(());
