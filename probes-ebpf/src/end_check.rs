@@ -19,7 +19,7 @@ use crate::{
 /// `PIDNS_ADDING`, include/linux/pid_namespace.h
 const ADDING: u32 = 1 << 31;
 
-/// Answers the question in [`END_CHECK`], if the sidecar has written the file.
+/// Answers the question in [`END_CHECK`], if this exectrail has written the file.
 ///
 /// This reads the namespace at the address that an exec in it has shown. If that memory has been
 /// used for something else since, the inum or the reaper's start time differ. A difference also

@@ -262,8 +262,9 @@ fn runs_that_overlap_have_no_gap_between_them() {
     assert!(!tree.contains("not recorded"), "{tree}");
 }
 
-/// Process 20 has no line of its own, so it has the session of its child, 40. By its session, 20 is
-/// below 40, and 40 is below its parent 20. The tree must have no circle, and drop no process.
+/// Process 20 has no line of its own, so it has the session of its child 30: session 40. By this
+/// session, 20 is below the leader 40. By its own line, 40 is below its parent 20. The tree must
+/// have no circle, and drop no process.
 #[test]
 fn a_circle_in_a_damaged_log_drops_nothing() {
     let lines = [

@@ -1,10 +1,10 @@
-//! A report whose screen shows rows of more blocks than the page keeps in memory.
+//! A report whose screen shows rows of more blocks than the page keeps divided into lines.
 
 use crate::page::open;
 
 /// Maximum number of execs in a block (`reader/src/report/blocks.rs`).
 const BLOCK: usize = 4_096;
-/// More blocks than the page keeps as lines (`reader/src/report/page/blocks.js`).
+/// More blocks than the page keeps divided into lines (`reader/src/report/page/blocks.js`).
 const BLOCKS: usize = 40;
 
 /// A log with one exec of `/bin/rare` in each block; all others are of `/bin/usual`.

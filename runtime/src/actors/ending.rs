@@ -54,8 +54,8 @@ impl Ends {
                     // Without an answer from the kernel, the namespace stays a target.
                     Err(EndUnknown::Unseen) => false,
                     Err(error) => {
-                        if self.failures.admit(Instant::now()).is_some() {
-                            EndsNotChecked { error }.emit();
+                        if let Some(not_logged) = self.failures.admit(Instant::now()) {
+                            EndsNotChecked { error, not_logged }.emit();
                         }
                         false
                     }

@@ -31,7 +31,8 @@ impl TableFull {
         warn!(
             table = self.table,
             "a table of the probes is full: events are lost, and `lost` lines count them; the pod \
-            has more containers at once than the table has room for"
+             has more containers at once, or has announced more namespaces, than the table has \
+             room for"
         );
     }
 }
@@ -40,6 +41,8 @@ impl TableFull {
 pub(crate) struct EndsNotChecked {
     /// The reason.
     pub error: EndUnknown,
+    /// Number of earlier such failures that were not logged, because of the limit.
+    pub not_logged: u64,
 }
 
 impl EndsNotChecked {
@@ -47,6 +50,7 @@ impl EndsNotChecked {
     pub(crate) fn emit(self) {
         warn!(
             error = %self.error,
+            not_logged = self.not_logged,
             "cannot check whether a workspace has ended; until this works, it stays traced and its \
              end has no line"
         );
