@@ -59,8 +59,8 @@ pub const DECISION_SLOTS: u32 = 64;
 /// Number of slots in each table of dismissals, a power of two (map `DISMISSALS`).
 pub const DISMISSAL_SLOTS: u32 = 128;
 
-/// Values that user space sets while the probes run: entry 0 of the map `CONTROL`. The probes' own
-/// count of changes is entry 1, and the time of their last wake-up is entry 2.
+/// Values that user space sets while the probes run: entry 0 of the map `CONTROL`. The probes' part
+/// of the generation is entry 1, and the time of their last wake-up is entry 2.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Control {
@@ -68,7 +68,7 @@ pub struct Control {
     /// `EVIDENCE`.
     pub discovery: u32,
     /// User space's part of the generation: it changes with `TARGETS` and `discovery`. The sum of
-    /// this number and the probes' count (entry 1) is the generation. A cached decision of another
+    /// this number and the probes' part (entry 1) is the generation. A cached decision of another
     /// generation is not used.
     pub generation: u32,
 }

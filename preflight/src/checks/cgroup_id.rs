@@ -8,7 +8,7 @@ use crate::files;
 use crate::offsets::Resolved;
 use crate::report::Check;
 
-/// Adds to a check which cgroup `cgroup_id` will name.
+/// Adds a note to `check`: the cgroup that `cgroup_id` will name.
 pub(super) fn noted(node: &Node<'_>, resolved: Option<&Resolved>, check: Check) -> Check {
     let path = node.proc("self/cgroup");
     let (Ok(text), Some(resolved)) = (files::read_text(&path), resolved) else {

@@ -13,7 +13,8 @@ use crate::{
 };
 
 /// Number of gaps that are listed separately. Each further gap is joined with the last gap of the
-/// same kind, the same events and the same workspace, if there is one.
+/// same kind, the same events and the same workspace, if there is one. From twice as many gaps on,
+/// the workspace may be another one.
 const JOINED_FROM: usize = 20_000;
 
 /// Why something is not in the log.
@@ -199,7 +200,6 @@ impl Gaps {
     fn push(&mut self, gap: Gap, of: Option<&'static str>) {
         let key = (gap.kind, of, gap.workspace);
         if self.gaps.len() >= JOINED_FROM {
-            // From twice as many gaps on, gaps of different workspaces are joined, too.
             let most = self.gaps.len() >= 2 * JOINED_FROM;
             let of_kind = self.last.range((gap.kind, of, 0)..).next();
             let of_kind = of_kind

@@ -1,5 +1,5 @@
 //! Cgroups as a kubelet and a container runtime make them, in the hierarchy that pods are in. With
-//! cgroup v1 this is the hierarchy of the pids controller, else the only hierarchy.
+//! cgroup v1 this is the hierarchy of the pids controller. cgroup v2 has only one hierarchy.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! The metrics for Prometheus. An event that has a metric is counted where it is logged
+//! The metrics for Prometheus. A metric gets its value where the event is logged
 //! ([`crate::telemetry::events`]), so diagnostics and metrics agree.
 
 mod exposition;

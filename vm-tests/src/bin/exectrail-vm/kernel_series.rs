@@ -13,7 +13,7 @@ pub(crate) struct Series {
     pub(crate) machine: MachineKind,
     /// The parts to fetch.
     pub(crate) parts: Parts,
-    /// Whether it runs other scenarios than `brief`.
+    /// Whether it runs other scenarios instead of `brief`.
     pub(crate) runs_all: bool,
 }
 
@@ -110,7 +110,7 @@ pub(crate) static SERIES: [Series; 10] = [
 ];
 
 impl Series {
-    /// A series that runs other scenarios than `brief`, on a PC.
+    /// A series that runs other scenarios instead of `brief`, on a PC.
     const fn full(name: &'static str, suite: &'static str, source: Source) -> Self {
         Self {
             name,

@@ -35,7 +35,7 @@ use crate::{
 /// Flags with which nothing is booted.
 const NEEDS_NO_PROGRAM: [&str; 3] = ["btf", "prepare", "update_lock"];
 
-/// Test exectrail on real kernels, in QEMU.
+/// Test exectrail on real kernels, in QEMU and as user-mode Linux.
 #[derive(Parser)]
 #[command(name = "exectrail-vm", max_term_width = 100)]
 struct Cli {

@@ -28,8 +28,8 @@ pub(crate) enum Extent {
     Full,
 }
 
-/// The choice on the command line. Anything that the command line does not name is chosen as for a
-/// full run.
+/// The choice on the command line. If it names only kernels, scenarios or variants, the rest is
+/// chosen as for a full run. If it names none of them, `extent` decides.
 pub(crate) struct Choice {
     /// The extent if nothing is named.
     pub(crate) extent: Extent,
