@@ -11,8 +11,8 @@ use crate::record::Prefix;
 /// The kernel skips a program that is already running on the same CPU. If a tracepoint's programs
 /// can be preempted, a second exec on the CPU can find the program still running. So the program is
 /// attached several times, and the next copy records the exec for which the first copy was skipped.
-/// Each copy is a lane. A CPU executes a copy only once at a time, so each CPU and lane has its own
-/// values and sequence numbers.
+/// Each copy is a lane. On one CPU, a copy never runs twice at once. So no two programs write to
+/// the values and sequence numbers of one CPU and lane at once.
 pub const LANES: u32 = 3;
 
 /// The counters of a CPU in one lane (map `STATS`, one entry per CPU and lane).

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 /// Called by the C library before the standard library starts.
-// SAFETY: the section holds pointers to functions of this type. They get three arguments and may
-// ignore them (System V ABI, "Initialization and Termination Functions").
+// SAFETY: the section holds pointers to functions without arguments (System V ABI, "Initialization
+// and Termination Functions"). glibc passes three arguments, which a C function may ignore.
 #[used]
 #[expect(unsafe_code, reason = "a section of its own")]
 #[unsafe(link_section = ".init_array")]
