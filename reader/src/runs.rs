@@ -228,7 +228,7 @@ impl Runs {
     }
 
     /// The place of a line of this run and workspace. If the labels of a run change, the run stays
-    /// in its tree, and the next run joins that tree.
+    /// in its tree. A later run with the new labels belongs to the same tree.
     fn place(&mut self, run: Option<usize>, workspace: usize) -> TreePlace {
         let known = run.and_then(|run| self.runs.get(run));
         let Some(Run {
@@ -324,8 +324,8 @@ impl Runs {
         tree.into_iter().flat_map(|tree| tree.runs.iter().copied())
     }
 
-    /// The time at which the last other run of the tree ended. `None` if another run goes on, or if
-    /// no run has ended.
+    /// The time at which the last other run of the tree ended. `run` must go on. `None` if another
+    /// run goes on, too, or if no run has ended.
     pub(crate) fn ended_before(&self, run: usize) -> Option<&str> {
         let tree = self.trees.get(self.runs.get(run)?.place?.tree)?;
         (tree.going == 1 && !tree.ended.is_empty()).then_some(tree.ended.as_str())
@@ -353,8 +353,8 @@ impl Tree {
     }
 
     /// The number of a boot. A run without its first line has no boot id, and belongs to the last
-    /// boot. `is_next` says that the run has the state of its previous run, and therefore the same
-    /// boot.
+    /// boot. `is_next` says that the run has the state of its previous run. exectrail discards the
+    /// state of another boot, so both runs then have the same boot.
     fn boot(&mut self, id: Option<String>, is_next: bool) -> u32 {
         let found = match &id {
             Some(_) => {

@@ -27,7 +27,7 @@ use crate::{
 /// (topology_register_apic, arch/x86/kernel/cpu/topology.c), and does not take QEMU's emulation for
 /// one. These arguments make Linux take the machine for a virtual machine of VMware, whose I/O port
 /// QEMU emulates (vmware_platform, arch/x86/kernel/cpu/vmware.c). Linux looks at the serial number
-/// only if the processor lacks the feature `hypervisor`.
+/// only if the processor lacks the feature `hypervisor`, so accelerator.rs turns that feature off.
 const MANY_CPUS: [&str; 2] = ["-smbios", "type=1,serial=VMware-0"];
 
 /// How a machine ended.

@@ -10,7 +10,8 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// `btf_header` (include/uapi/linux/btf.h) up to the length of the header: magic, version, flags.
+/// The beginning of `btf_header` (include/uapi/linux/btf.h): magic, version, flags, and the length
+/// of the header.
 const BTF_START: [u8; 8] = [0x9f, 0xeb, 1, 0, 24, 0, 0, 0];
 
 /// The bytes of the kernel's BTF.
