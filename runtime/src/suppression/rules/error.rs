@@ -74,8 +74,8 @@ pub enum RuleError {
     /// A filename without a directory. Callers that search in PATH give the kernel whole paths.
     #[error(
         "{0}: the kernel's filename is the path as the caller gave it, and shells give the whole \
-        path that they find in PATH; write the whole path, such as filename=/usr/bin/{1}, or \
-        filename=./{1} for callers that give ./{1}"
+        path that they find in PATH; write the path as it is given: filename=/usr/bin/{1} or \
+        filename=./{1}, for example"
     )]
     NoDirectory(Shown, Shown),
     /// A path as a comm.
