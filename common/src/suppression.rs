@@ -9,8 +9,8 @@ use bytemuck::{Pod, Zeroable};
 pub const MAX_RULES: usize = 64;
 /// Stands for no rule.
 pub const NO_RULE: u32 = u32::MAX;
-/// Maximum bytes of a filename, with a NUL, that rules are compared with. This is also the maximum
-/// length of a key in the kernel's LPM tries (`LPM_DATA_SIZE_MAX`, kernel/bpf/lpm_trie.c).
+/// Maximum bytes of a filename, with a NUL, that rules are compared with. The kernel's LPM tries
+/// allow no longer texts (`LPM_DATA_SIZE_MAX`, kernel/bpf/lpm_trie.c).
 pub const FILENAME_WINDOW: usize = 256;
 
 /// Maximum bytes of a suffix of a filename in a rule. The map has suffixes in reverse, the last
@@ -44,8 +44,9 @@ pub struct RuleSet {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Matched {
-    /// Number of the first rule that matches the texts whose longest matching pattern is this one.
-    /// That rule can have a shorter prefix or suffix.
+    /// A look-up gives the longest pattern that matches a text. If that is this pattern, this is
+    /// the number of the first rule of the field that matches the text. The rule can have a shorter
+    /// pattern.
     pub first: u32,
     /// 1 if the pattern is a prefix; 0 if it is a whole text, a suffix or a user id.
     pub prefix: u32,

@@ -28,8 +28,7 @@ pub struct Rules {
 pub struct Entry {
     /// The text, with its NUL if the pattern is the whole text; a suffix is in reverse.
     pub bytes: Vec<u8>,
-    /// The first rule of the field that matches the texts whose longest matching pattern is this
-    /// one. That rule can have a shorter pattern.
+    /// What a look-up gives if this is the longest pattern that matches.
     pub matched: Matched,
 }
 

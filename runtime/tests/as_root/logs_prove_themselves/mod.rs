@@ -1,5 +1,5 @@
-//! Checkpoints, signatures and the numbers of lines prove that a log is complete: `exectrail
-//! verify` finds every change of a real log.
+//! Checkpoints, signatures and the numbers of lines prove that a log is complete up to a time:
+//! `exectrail verify` finds every change of a real log up to its last signature.
 
 mod certificates;
 mod checkpoints;

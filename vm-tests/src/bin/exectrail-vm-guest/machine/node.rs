@@ -25,7 +25,7 @@ use super::{
     node_program::{command, run},
 };
 
-/// Disks of the root and of the modules, by their numbers in the controller.
+/// Disks of the root and of the modules, by their numbers in the NVMe controller (`nsid`).
 const DISKS: [(&str, &str); 2] = [("1", "/root"), ("2", "/root/usr/lib/modules")];
 
 /// The image of the program under test.
