@@ -149,7 +149,8 @@ pub(crate) struct Event<'a> {
     pub(crate) offset: Option<u64>,
 }
 
-/// [`Fields::untraced`], computed from the keys `found` and `untraced_ns`.
+/// For how long a workspace may not have been recorded ([`Fields::untraced`]), by the keys `found`
+/// and `untraced_ns` of its first line.
 pub(crate) fn untraced(found: Option<&str>, nanoseconds: Option<u64>) -> Option<u64> {
     let is_found_anew = found != Some("state");
     nanoseconds.filter(|time| *time > 0 && is_found_anew)

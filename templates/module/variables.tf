@@ -247,9 +247,9 @@ variable "selinux_type" {
 variable "resources" {
   description = <<-EOT
     Resources of the sidecar. The memory limit must hold the ring buffer (4 MiB unless --ring-bytes
-    says otherwise) and 32 MiB, and on nodes with more than 64 CPUs 37 KiB for each CPU (73 KiB on
-    Linux 5.11 to 5.19). A CPU limit makes losses likelier: a sidecar that is held up does not empty
-    the ring.
+    says otherwise) and 32 MiB. On a node with more than 64 CPUs, add 37 KiB for each of its CPUs,
+    or 73 KiB on Linux 5.11 to 5.19, where the container also pays for per-CPU memory. A CPU limit
+    makes losses likelier: a sidecar that is held up does not empty the ring.
   EOT
   type = object({
     requests = map(string)

@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::{evidence::show_evidence, hold};
 use crate::{
     cli::AnnounceArgs,
-    handshake::client::post,
+    handshake::{client::post, listening_socket::ListeningSocket},
     output::Escaped,
     process::{
         exit_code, exit_code_of, report,
@@ -106,10 +106,10 @@ fn announce_and_start(args: &AnnounceArgs) -> Result<ExitCode, AnnounceError> {
     // period.
     let signals = Signals::block().map_err(AnnounceError::Runtime)?;
     let runtime = runtime()?;
-    let signals = runtime.block_on(async {
+    let (signals, socket) = runtime.block_on(async {
         let signals = signals.into_stream().map_err(AnnounceError::Runtime)?;
-        announce_or_stop(args.init_address, &pid_ns, args.timeout, &signals).await?;
-        Ok::<_, AnnounceError>(signals)
+        let socket = announce_or_stop(args.init_address, &pid_ns, args.timeout, &signals).await?;
+        Ok::<_, AnnounceError>((signals, socket))
     })?;
     let Some((name, arguments)) = args.command.split_first() else {
         return Ok(ExitCode::SUCCESS);
@@ -125,7 +125,7 @@ fn announce_and_start(args: &AnnounceArgs) -> Result<ExitCode, AnnounceError> {
         signals.unblock().map_err(AnnounceError::Runtime)?;
         return Err(exec_failed(command.exec()));
     }
-    let sidecar = hold::Sidecar::new(args.init_address, pid_ns);
+    let sidecar = hold::Sidecar::new(args.init_address, pid_ns, socket);
     runtime.block_on(async {
         let child = hold::start(command).map_err(exec_failed)?;
         Ok(hold::hold(child, &signals, sidecar, args.hold).await?)
@@ -142,7 +142,8 @@ fn runtime() -> Result<tokio::runtime::Runtime, AnnounceError> {
 /// Announces the PID namespace of this process.
 pub(super) fn announce(address: SocketAddr, patience: Duration) -> Result<(), AnnounceError> {
     let pid_ns = own_pid_ns()?;
-    runtime()?.block_on(try_for(address, &pid_ns, patience))
+    runtime()?.block_on(try_for(address, &pid_ns, patience))?;
+    Ok(())
 }
 
 /// Link to the PID namespace of the reading process (pid_namespaces(7)).
@@ -162,13 +163,13 @@ fn own_pid_ns() -> Result<String, AnnounceError> {
     }
 }
 
-/// Announces, unless a signal requests a stop.
+/// Announces, unless a signal requests a stop. Returns what [`try_for`] returns.
 async fn announce_or_stop(
     address: SocketAddr,
     pid_ns: &str,
     patience: Duration,
     signals: &SignalStream,
-) -> Result<(), AnnounceError> {
+) -> Result<Option<ListeningSocket>, AnnounceError> {
     tokio::select! {
         done = try_for(address, pid_ns, patience) => done,
         signal = signals.next_terminating() => {
@@ -178,20 +179,25 @@ async fn announce_or_stop(
     }
 }
 
-/// Tries until the sidecar gives a final answer, or for `patience`.
+/// Tries until the sidecar gives a final answer, or for `patience`. Returns the socket that listened
+/// before the announcement was accepted, or else the one that listens now; `None` if none is found.
 async fn try_for(
     address: SocketAddr,
     pid_ns: &str,
     patience: Duration,
-) -> Result<(), AnnounceError> {
+) -> Result<Option<ListeningSocket>, AnnounceError> {
     let start = Instant::now();
     let left = || patience.saturating_sub(start.elapsed());
     let mut pause = FIRST_PAUSE;
     let mut refusals = 0;
     let mut reported = false;
     loop {
+        let socket = ListeningSocket::at(address);
         let failure = match timeout(left().min(TRY_TIME), post(address, pid_ns)).await {
-            Ok(Ok((StatusCode::NO_CONTENT, _))) => return Ok(()),
+            Ok(Ok((StatusCode::NO_CONTENT, _))) => {
+                // The sidecar may have begun to listen after the first look.
+                return Ok(socket.or_else(|| ListeningSocket::at(address)));
+            }
             Ok(Ok((status, reason))) => {
                 refusals += 1;
                 if status != StatusCode::FORBIDDEN || refusals >= REFUSALS {

@@ -155,20 +155,25 @@ pub(super) struct Sidecar {
 }
 
 impl Sidecar {
-    /// A sidecar that has just accepted the announcement.
-    pub(super) fn new(address: SocketAddr, pid_ns: String) -> Self {
+    /// A sidecar that has accepted the announcement. `socket` listened before the announcement, if
+    /// it was found then. If the sidecar has restarted since, the next look finds another socket.
+    pub(super) fn new(
+        address: SocketAddr,
+        pid_ns: String,
+        socket: Option<ListeningSocket>,
+    ) -> Self {
         Self {
             address,
             pid_ns,
-            socket: ListeningSocket::at(address),
+            socket,
             announced: true,
         }
     }
 
     /// Returns the last failure, once the sidecar has not answered for `patience`.
     ///
-    /// Only the time of requests and pauses counts, so a freeze of the pod or machine counts for at
-    /// most [`ASK_TIME`].
+    /// A request counts for at most its time limit, and a pause for its intended length. So a freeze
+    /// of the pod or machine counts for at most [`ASK_TIME`].
     async fn silent_for(&mut self, patience: Duration) -> String {
         let pause = (patience / 4).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         let mut silent = Duration::ZERO;
@@ -214,7 +219,9 @@ impl Sidecar {
         if self.socket.is_some() && after.is_none() {
             return Err("nothing listens there any more".to_owned());
         }
-        self.announced = announced || before == after;
+        // The answer is from one of the two sockets. If they differ, the second one may not know the
+        // workspace.
+        self.announced = before == after;
         self.socket = after;
         Ok(())
     }
@@ -244,5 +251,57 @@ impl Sidecar {
             )),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead as _, BufReader, Write as _},
+        net::TcpListener,
+        thread,
+    };
+
+    use super::*;
+    use crate::handshake::request::Malformed;
+
+    /// Accepts one request. Calls `meanwhile` before the answer. Returns the request's first line.
+    fn answer(listener: TcpListener, status: &str, meanwhile: impl FnOnce(TcpListener)) -> String {
+        let (stream, _) = listener.accept().unwrap();
+        let mut lines = BufReader::new(&stream).lines().map(Result::unwrap);
+        let first = lines.next().unwrap();
+        lines.find(String::is_empty).unwrap();
+        meanwhile(listener);
+        let text = Malformed::MethodOrPath.to_string();
+        let length = text.len();
+        write!(
+            &stream,
+            "HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{text}"
+        )
+        .unwrap();
+        first
+    }
+
+    #[tokio::test]
+    async fn a_restart_during_a_request_is_noticed() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let socket = ListeningSocket::at(address);
+        let mut sidecar = Sidecar::new(address, "4026532000".to_owned(), socket);
+        let server = thread::spawn(move || {
+            let mut restarted = None;
+            let first = answer(listener, "400 Bad Request", |listener| {
+                drop(listener);
+                restarted = Some(TcpListener::bind(address).unwrap());
+            });
+            let listener = restarted.unwrap();
+            [first, answer(listener, "200 OK", drop)]
+        });
+        sidecar.ask().await.unwrap();
+        // The second answer is no `204`, so this announcement fails.
+        sidecar.ask().await.unwrap_err();
+        let [first, second] = server.join().unwrap();
+        assert!(first.starts_with("GET "), "{first}");
+        assert!(second.starts_with("POST "), "{second}");
     }
 }

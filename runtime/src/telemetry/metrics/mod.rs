@@ -1,5 +1,5 @@
-//! The metrics for Prometheus. A metric gets its value where the event is logged
-//! ([`crate::telemetry::events`]), so diagnostics and metrics agree.
+//! The metrics for Prometheus. They get their values in [`crate::telemetry::events`], from the
+//! events of the diagnostics and from the totals of the stream, and so agree with both.
 
 mod exposition;
 
