@@ -179,8 +179,9 @@ async fn announce_or_stop(
     }
 }
 
-/// Tries until the sidecar gives a final answer, or for `patience`. Returns the socket that listened
-/// before the announcement was accepted, or else the one that listens now; `None` if none is found.
+/// Tries until the sidecar gives a final answer, or for `patience`. Returns the socket that
+/// listened before the announcement was accepted, or else the one that listens now; `None` if none
+/// is found.
 async fn try_for(
     address: SocketAddr,
     pid_ns: &str,

@@ -172,8 +172,8 @@ impl Sidecar {
 
     /// Returns the last failure, once the sidecar has not answered for `patience`.
     ///
-    /// A request counts for at most its time limit, and a pause for its intended length. So a freeze
-    /// of the pod or machine counts for at most [`ASK_TIME`].
+    /// A request counts for at most its time limit, and a pause for its intended length. So a
+    /// freeze of the pod or machine counts for at most [`ASK_TIME`].
     async fn silent_for(&mut self, patience: Duration) -> String {
         let pause = (patience / 4).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         let mut silent = Duration::ZERO;
@@ -219,8 +219,8 @@ impl Sidecar {
         if self.socket.is_some() && after.is_none() {
             return Err("nothing listens there any more".to_owned());
         }
-        // The answer is from one of the two sockets. If they differ, the second one may not know the
-        // workspace.
+        // The answer is from one of the two sockets. If they differ, the second one may not know
+        // the workspace.
         self.announced = before == after;
         self.socket = after;
         Ok(())
