@@ -301,8 +301,8 @@ pub(crate) static FAILED_STATS: PerCpuArray<FailedStats> =
 #[repr(C, align(8))]
 pub(crate) struct FailedScratch {
     pub(crate) head: FailedExec,
-    /// The filename and then argv. Each argument is read with room for the maximum length of argv,
-    /// so the verifier can bound each length separately.
+    /// The filename and then argv. The verifier bounds the length of argv so far and the length of
+    /// the next word separately, so each of them needs room for the maximum length of argv.
     pub(crate) tail: [u8; MAX_FILENAME + 2 * FAILED_ARGV],
 }
 

@@ -2,7 +2,7 @@
 
 use aya::{
     Btf, BtfError, Ebpf,
-    programs::{BtfTracePoint, FExit, ProgramError, ProgramFd},
+    programs::{BtfTracePoint, FExit, Program, ProgramError, ProgramFd},
 };
 use exectrail_common::exec_calls::ExecCalls;
 use exectrail_preflight::{KernelVersion, attach_points::EXEC_FUNCTIONS, verifier_reason};
@@ -70,7 +70,11 @@ fn attach_hook(
         return Err(Unavailable::Kernel(release.to_string()));
     }
     if hook == Hook::SysExit {
-        return Ok(vec![attach_sys_exit(ebpf, btf)?]);
+        let attached = attach_sys_exit(ebpf, btf);
+        if attached.is_err() {
+            unload(ebpf, FAILED_ANY.name);
+        }
+        return Ok(vec![attached?]);
     }
     let mut attached = Vec::new();
     for (program, function) in FAILED.into_iter().zip(functions) {
@@ -137,13 +141,13 @@ fn is_full(error: &ProgramError) -> bool {
         if error.io_error.raw_os_error() == Some(Errno::TOOBIG.raw_os_error()))
 }
 
-/// Undoes [`attach_fexit`]; a program that was never loaded stays as it is.
+/// Detaches and unloads a program; one that was never loaded stays as it is.
 fn unload(ebpf: &mut Ebpf, program: &'static str) {
-    if let Some(program) = ebpf.program_mut(program)
-        && let Ok(program) = TryInto::<&mut FExit>::try_into(program)
-    {
-        let _ = program.unload();
-    }
+    let _ = match ebpf.program_mut(program) {
+        Some(Program::FExit(program)) => program.unload(),
+        Some(Program::BtfTracePoint(program)) => program.unload(),
+        _ => Ok(()),
+    };
 }
 
 /// The kernel's answer, in one line.
