@@ -135,9 +135,9 @@ fn measure_tracexec(
     let seen = text.lines().filter(|line| line.contains(&*noop)).count();
     row.seen
         .push(100.0 * seen.saturating_sub(1).min(count) as f64 / count as f64);
-    let cpus = format!("{}-{}", workload.tracers_cpu, workload.cpu);
     let make = command(Path::new("taskset"));
-    row.make.push(compile::seconds_of(make, &cpus, project)?);
+    row.make
+        .push(compile::seconds_of(make, &workload.cpus, project)?);
     Ok(())
 }
 

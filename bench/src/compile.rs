@@ -31,12 +31,11 @@ pub(crate) fn write_project(dir: &Path, files: usize) -> Result<()> {
 /// Seconds that a clean build takes in a place.
 pub(crate) fn seconds(workload: &Workload, place: Place<'_>, dir: &Path) -> Result<f64> {
     let taskset = match place {
-        Place::Pod(pod) => pinned_container(pod, 0, Path::new("taskset")),
+        Place::Pod(pod) => pinned_container(pod, workload.cpu, Path::new("taskset")),
         _ => Command::new("taskset"),
     };
     // Use all CPUs: a build is not pinned.
-    let cpus = format!("{}-{}", workload.tracers_cpu, workload.cpu);
-    seconds_of(taskset, &cpus, dir)
+    seconds_of(taskset, &workload.cpus, dir)
 }
 
 /// Seconds that a clean build takes on these CPUs. The command `taskset` ends with the name of the

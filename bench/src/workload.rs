@@ -17,6 +17,8 @@ pub(crate) struct Workload {
     pub(crate) cpu: usize,
     /// The CPU of the tracers.
     pub(crate) tracers_cpu: usize,
+    /// All usable CPUs, as a list for taskset(1).
+    pub(crate) cpus: String,
 }
 
 /// Where the work runs.
@@ -45,6 +47,11 @@ impl Workload {
             dir,
             cpu: *cpu,
             tracers_cpu: *tracers_cpu,
+            cpus: cpus
+                .iter()
+                .map(usize::to_string)
+                .collect::<Vec<_>>()
+                .join(","),
         })
     }
 

@@ -58,28 +58,36 @@ impl LongArgv {
     pub(crate) fn take(&mut self, run: &str) -> Option<LongExec> {
         let at = self.awaited.iter().position(|exec| exec.run == run)?;
         let exec = self.awaited.remove(at)?;
-        self.bytes -= exec.lines.len();
+        self.bytes -= exec.bytes();
         Some(exec)
     }
 
     /// Removes and returns the oldest exec.
     pub(crate) fn take_first(&mut self) -> Option<LongExec> {
         let exec = self.awaited.pop_front()?;
-        self.bytes -= exec.lines.len();
+        self.bytes -= exec.bytes();
         Some(exec)
     }
 
-    /// Awaits further lines of an exec. If there is no room for another exec, returns the oldest
-    /// one.
-    pub(crate) fn put(&mut self, exec: LongExec) -> Option<LongExec> {
-        self.bytes += exec.lines.len();
+    /// Awaits further lines of an exec. If there is no room for it, removes the oldest execs until
+    /// there is, and returns them.
+    pub(crate) fn put(&mut self, exec: LongExec) -> Vec<LongExec> {
+        self.bytes += exec.bytes();
         self.awaited.push_back(exec);
-        let is_full = self.awaited.len() > AWAITED || self.bytes > LONGEST_LINE;
-        if is_full { self.take_first() } else { None }
+        let mut removed = Vec::new();
+        while self.awaited.len() > AWAITED || self.bytes > LONGEST_LINE {
+            removed.extend(self.take_first());
+        }
+        removed
     }
 }
 
 impl LongExec {
+    /// Bytes of its texts.
+    fn bytes(&self) -> usize {
+        self.lines.len() + self.rest.len()
+    }
+
     /// Begins an exec, if further lines follow its line.
     pub(crate) fn begin(number: LineNumber, record: &Record<'_>, line: &[u8]) -> Option<Self> {
         let event = record.fields.event.as_deref()?;

@@ -193,10 +193,8 @@ impl<C: Consumer> Reading<'_, C> {
     }
 
     fn await_more(&mut self, exec: LongExec) -> Result<(), Stop> {
-        match self.long_argv.put(exec) {
-            Some(oldest) => self.end_long(&oldest),
-            None => Ok(()),
-        }
+        let oldest = self.long_argv.put(exec);
+        oldest.iter().try_for_each(|exec| self.end_long(exec))
     }
 
     /// Gives an exec to the consumer, with the lines of its argv that were found.

@@ -73,7 +73,7 @@ pub(crate) struct Args {
     #[arg(
         long,
         conflicts_with_all = ["full", "kernels", "scenarios", "variants", "test", "no_run"],
-        conflicts_with_all = ["keep", "console"],
+        conflicts_with_all = ["keep", "console", "timeout"],
     )]
     btf: bool,
 

@@ -179,9 +179,8 @@ async fn announce_or_stop(
     }
 }
 
-/// Tries until the sidecar gives a final answer, or for `patience`. Returns the socket that
-/// listened before the announcement was accepted, or else the one that listens now; `None` if none
-/// is found.
+/// Tries until the sidecar gives a final answer, or for `patience`. Returns the socket that listened
+/// before the accepted announcement; `None` if it was not found then.
 async fn try_for(
     address: SocketAddr,
     pid_ns: &str,
@@ -195,10 +194,7 @@ async fn try_for(
     loop {
         let socket = ListeningSocket::at(address);
         let failure = match timeout(left().min(TRY_TIME), post(address, pid_ns)).await {
-            Ok(Ok((StatusCode::NO_CONTENT, _))) => {
-                // The sidecar may have begun to listen after the first look.
-                return Ok(socket.or_else(|| ListeningSocket::at(address)));
-            }
+            Ok(Ok((StatusCode::NO_CONTENT, _))) => return Ok(socket),
             Ok(Ok((status, reason))) => {
                 refusals += 1;
                 if status != StatusCode::FORBIDDEN || refusals >= REFUSALS {

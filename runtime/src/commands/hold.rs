@@ -155,8 +155,8 @@ pub(super) struct Sidecar {
 }
 
 impl Sidecar {
-    /// A sidecar that has accepted the announcement. `socket` listened before the announcement, if
-    /// it was found then. If the sidecar has restarted since, the next look finds another socket.
+    /// A sidecar that has accepted the announcement. `socket` listened before the announcement. If
+    /// it was not found then, the workspace is announced once more.
     pub(super) fn new(
         address: SocketAddr,
         pid_ns: String,
@@ -165,8 +165,8 @@ impl Sidecar {
         Self {
             address,
             pid_ns,
-            socket,
-            announced: true,
+            announced: socket.is_some(),
+            socket: socket.or_else(|| ListeningSocket::at(address)),
         }
     }
 

@@ -6,6 +6,8 @@ const KEPT = 96e6;
 const KEPT_LINES = 8;
 /** Maximum number of rows whose text is kept: more than any screen shows. */
 const KEPT_ROWS = 4096;
+/** Maximum number of characters of a text in a list. */
+const SHOWN = 1000;
 /** Maximum number of kept blocks of details. */
 const KEPT_DETAILS = 4;
 
@@ -67,7 +69,10 @@ class Blocks {
     return text;
   }
 
-  /** The text of a row. If it is not loaded yet, returns undefined, and calls `onLoad` later. */
+  /**
+   * The first `SHOWN` characters of a row's text. If they are not loaded yet, returns undefined, and
+   * calls `onLoad` later.
+   */
   text(row) {
     const known = this.rows.get(row);
     if (known !== undefined) {
@@ -102,9 +107,11 @@ class Blocks {
     this.onLoad();
   }
 
-  /** Keeps the text of a row, whose line of the block is JSON without quotes. */
+  /** Keeps the beginning of a row's text, whose line of the block is JSON without quotes. */
   keep(row, line) {
-    const text = JSON.parse(`"${line ?? ""}"`);
+    let text = JSON.parse(`"${line ?? ""}"`);
+    // This is a copy: a part of a string can keep the whole string in memory.
+    if (text.length > SHOWN) text = JSON.parse(JSON.stringify(text.slice(0, SHOWN)));
     this.rows.set(row, text);
     limit(this.rows, KEPT_ROWS);
     return text;

@@ -6,15 +6,12 @@ function marksOf(flags) {
     .map(({ name, strong }) => element("span", strong ? "mark strong" : "mark", name));
 }
 
-/** Maximum number of characters of a text in a list. */
-const SHOWN = 1000;
-
 /** The marks and the text of an exec, for a list. */
 function summaryOf(report, row) {
   const { data, blocks } = report;
   const flags = data.columns.flags[row];
   const text = blocks.text(row);
-  const line = text === undefined ? "…" : shown(text.slice(0, SHOWN));
+  const line = text === undefined ? "…" : shown(text);
   return flags ? [...marksOf(flags), line] : line;
 }
 
