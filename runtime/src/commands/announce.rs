@@ -179,8 +179,8 @@ async fn announce_or_stop(
     }
 }
 
-/// Tries until the sidecar gives a final answer, or for `patience`. Returns the socket that listened
-/// before the accepted announcement; `None` if it was not found then.
+/// Tries until the sidecar gives a final answer, or for `patience`. Returns the socket that
+/// listened before the accepted announcement; `None` if it was not found then.
 async fn try_for(
     address: SocketAddr,
     pid_ns: &str,

@@ -328,8 +328,8 @@ fn long_arguments_say_from_where_they_could_have_been_changed() {
     assert!(kept.count() >= 1, "{from:?}");
 }
 
-/// The kernel puts `/dev/fd/NUMBER/` before a relative path of `execveat`. If the path is as long as
-/// the kernel accepts, the result is longer than `PATH_MAX`. Its line has all of it.
+/// The kernel puts `/dev/fd/NUMBER/` before a relative path of `execveat`. If the path is as long
+/// as the kernel accepts, the result is longer than `PATH_MAX`. Its line has all of it.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_longest_path_of_execveat_is_whole() {
