@@ -1,8 +1,8 @@
 //! Installs what the other commands need.
 //!
-//! Each part looks for one requirement and can install it if it is missing. A part that cannot
-//! install it explains the manual steps. If nothing is missing, all parts together take well under
-//! a second.
+//! Each part looks for one or two requirements and can install them if they are missing. A part
+//! that cannot install one explains the manual steps. If nothing is missing, all parts together
+//! take well under a second.
 
 mod bpf_linker;
 mod cargo_cyclonedx;

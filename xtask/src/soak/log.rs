@@ -62,8 +62,9 @@ pub(super) struct Content {
     /// Output of `exectrail verify`.
     pub(super) verified: String,
     /// The number that the next exec of a workspace should have, by the workspace's PID namespace.
-    /// `None` if many execs are lost. The first exec of a workspace can then be lost, and a later
-    /// namespace can have the same inode number.
+    /// `None` if many execs are lost. A later namespace can have the inode number of an earlier
+    /// one. If the first exec of the later namespace is lost, its next number would be compared
+    /// with the numbers of the earlier one.
     next: Option<BTreeMap<u64, u64>>,
 }
 

@@ -2,7 +2,7 @@
 
 const PRINTED = 25;
 
-/** The parts of a printed table. A heading with `#` is one of a column of numbers. */
+/** The parts of a printed table. `#` marks the heading of a column that has numbers. */
 function printedTable(title, heads, rows, total) {
   const line = (name, cells) => element("tr", "", ...cells.map((cell, at) =>
     element(name, typeof cell === "number" || heads[at].startsWith("#") ? "number" : "",

@@ -20,7 +20,7 @@ pub(super) struct Pinned {
     pub(super) sha256: &'static str,
 }
 
-/// What runs on the node beside Kubernetes.
+/// The packages for the node. Kubernetes is built from source, except kubectl.
 pub(super) const NODE: [Pinned; 6] = [
     Pinned {
         name: "etcd-server",
