@@ -1,8 +1,8 @@
 //! What the probes can be attached to in this kernel, by BTF id.
 //!
 //! A program is attached to the BTF id of a type (`bpf_check_attach_target`, kernel/bpf/verifier.c,
-//! Linux 5.5 and later). For a tracepoint, this type is the typedef `btf_trace_…`. For a function,
-//! it is the function's `BTF_KIND_FUNC`.
+//! Linux 5.5 and later). For a tracepoint, this type is the typedef `btf_trace_NAME`. For a
+//! function, it is the function's `BTF_KIND_FUNC`.
 
 use exectrail_common::exec_calls::CALLS;
 

@@ -206,8 +206,7 @@ impl Sidecar {
             self.announced = false;
         }
         self.check_user(before.as_ref())?;
-        let announced = self.announced;
-        if announced {
+        if self.announced {
             let answered = probe(self.address).await;
             answered.map_err(|error| error.to_string())?;
         } else {

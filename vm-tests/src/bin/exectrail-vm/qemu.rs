@@ -71,9 +71,9 @@ pub(crate) struct Machine<'a> {
 }
 
 impl Machine<'_> {
-    /// Boots the machine, and calls `hear` with each message. Returns when the machine is done, has
-    /// ended, or has been silent for too long.
-    pub(crate) fn run(&self, mut hear: impl FnMut(&Message)) -> Result<Run> {
+    /// Boots the machine, and calls `receive` with each message. Returns when the machine is done,
+    /// has ended, or has been silent for too long.
+    pub(crate) fn run(&self, mut receive: impl FnMut(&Message)) -> Result<Run> {
         let since = Instant::now();
         let directory = tempfile::TempDir::with_prefix("exectrail-vm-")
             .context("cannot create a directory for the machine's files")?;
@@ -102,7 +102,7 @@ impl Machine<'_> {
                     if !matches!(message, Message::Overdue { .. }) {
                         progress = Instant::now();
                     }
-                    hear(&message);
+                    receive(&message);
                     messages.push(message);
                 }
                 Err(RecvTimeoutError::Disconnected) => break Ending::Early,

@@ -86,7 +86,7 @@ impl Runner {
             accelerator: self.accelerator,
             silence,
         };
-        let hear = |message: &Message| match message {
+        let receive = |message: &Message| match message {
             Message::Passed { test, millis } => {
                 eprintln!(
                     "{title}: passed {test} ({}.{} s)",
@@ -98,11 +98,11 @@ impl Runner {
             Message::Figure { name, value, unit } => eprintln!("{title}: {name}: {value} {unit}"),
             _ => {}
         };
-        let mut outcome = Outcome::of(cell, machine.run(hear));
+        let mut outcome = Outcome::of(cell, machine.run(receive));
         if outcome.failed_before_tests() {
             // No test has run: the emulator or its host has failed.
             eprintln!("{title}: no test has begun; booting once more");
-            let second = Outcome::of(cell, machine.run(hear));
+            let second = Outcome::of(cell, machine.run(receive));
             outcome = second.after(outcome);
         }
         eprintln!(
